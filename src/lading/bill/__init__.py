@@ -1,0 +1,1 @@
+"""Signed statements: signing, trust, verification, policy."""

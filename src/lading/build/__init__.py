@@ -1,0 +1,1 @@
+"""Source → artifact: bundle, digest, leak scan, content-addressed OCI store."""

@@ -1,0 +1,1 @@
+"""HTTP probes, smoke steps, the judging of commands and jobs, the prober."""

@@ -1,0 +1,1 @@
+"""Databases: adapters of the Databases port."""

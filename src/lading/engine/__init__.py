@@ -1,0 +1,1 @@
+"""Carries a plan forward or back over the journal."""

@@ -1,0 +1,1 @@
+"""The durable journal: SQLite with numbered migrations."""

@@ -1,0 +1,1 @@
+"""lading.toml → model: read with places, check everything at once, JSON Schema."""

@@ -1,0 +1,166 @@
+"""An environment's configuration and what an environment serves, as one unit that a rollback can return to."""
+
+import msgspec
+
+from lading.model.canonical import digest_of
+from lading.model.manifest import Environment, Probe, Resources, Tier, Volume
+from lading.model.release import Release
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A named environment as one rollout saw it: its table of the manifest and the versions of its secrets."""
+
+    environment: str
+    tier: Tier
+    table: Environment
+    secret_versions: dict[str, int] = {}
+
+    @property
+    def revision(self) -> str:
+        """Return the configuration's own revision: the first 12 hex digits of its digest."""
+        return digest_of(self).removeprefix("sha256:")[:12]
+
+
+class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything a runtime needs to start one instance; the name derives from rollout and slot.
+
+    ``layers`` maps a layer's role to its diff id; ``env`` holds public values, ``secrets`` the environment
+    variable → (secret name, version) of those that the engine resolves at the start. ``volumes`` maps a volume's
+    name to how the program finds it. ``port`` is the manifest's port: containers listen on it, processes get one of
+    the host's. ``marker`` identifies the environment for limits and cleaning: ``project/environment``.
+    """
+
+    name: str
+    project: str
+    environment: str
+    service: str
+    slot: int
+    rollout: int
+    digest: str
+    version: str
+    artifact: str
+    kind: str
+    layers: dict[str, str]
+    command: str | None = None
+    port: int | None = None
+    env: dict[str, str] = {}
+    secrets: dict[str, tuple[str, int]] = {}
+    volumes: dict[str, Volume] = {}
+    databases: dict[str, str] = {}
+    resources: Resources = Resources()
+    stop_signal: str = "SIGTERM"
+    grace: float = 10.0
+    health: Probe | None = None
+    ready: Probe | None = None
+
+    @property
+    def label(self) -> str:
+        """Return what people call the instance: ``web/1``."""
+        return f"{self.service}/{self.slot}"
+
+
+class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a runtime sees of an instance.
+
+    ``address`` is ``host:port`` (empty for a worker), ``started`` seconds since the epoch, ``exit_status`` is set
+    once it has exited (negative: killed by that signal), ``limits`` says which limits are in force, in words.
+    """
+
+    name: str
+    running: bool
+    address: str = ""
+    pid: int = 0
+    started: float = 0.0
+    exit_status: int | None = None
+    restarts: int = 0
+    limits: str = ""
+
+
+class Pinned(msgspec.Struct, frozen=True, kw_only=True):
+    """One release as one rollout ran it: digest, configuration, secret versions, health contract, instances.
+
+    It is the unit a rollback returns to. ``instances`` hold the environment variables, secret versions and probes.
+    """
+
+    rollout: int
+    release: Release
+    configuration: Configuration
+    instances: tuple[InstanceSpec, ...]
+    since: float = 0.0
+
+    @property
+    def web(self) -> tuple[InstanceSpec, ...]:
+        """The instances that take requests."""
+        return tuple(spec for spec in self.instances if spec.port is not None)
+
+    @property
+    def workers(self) -> tuple[InstanceSpec, ...]:
+        """The instances that take none."""
+        return tuple(spec for spec in self.instances if spec.port is None)
+
+
+class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the journal holds of an environment.
+
+    ``port`` is the local port it was given (None where it is routed by ``domain`` only). ``standby`` is the previous
+    unit, still up until ``standby_until`` (seconds since the epoch) for an instant way back. ``history`` are the
+    earlier units a rollback may name, newest first; none of their artifacts may be pruned.
+    """
+
+    project: str
+    name: str
+    tier: Tier
+    port: int | None = None
+    domain: str | None = None
+    serving: Pinned | None = None
+    standby: Pinned | None = None
+    standby_until: float = 0.0
+    history: tuple[Pinned, ...] = ()
+    alert: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return ``project/environment``."""
+        return f"{self.project}/{self.name}"
+
+
+class Backend(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance behind a route: its name and ``host:port``."""
+
+    instance: str
+    address: str
+
+
+class ServiceRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """The route to one service: path prefix, backends, and the probe by which the router keeps asking them."""
+
+    service: str
+    path: str = "/"
+    strip_prefix: bool = False
+    backends: tuple[Backend, ...] = ()
+    ready: Probe | None = None
+    affinity: bool = False
+
+
+class Routes(msgspec.Struct, frozen=True, kw_only=True):
+    """All routes of one environment; they switch in one act.
+
+    ``generation`` names the rollout they belong to, so that the router's counters are kept per release.
+    """
+
+    environment: str
+    generation: str
+    port: int | None = None
+    domain: str | None = None
+    services: tuple[ServiceRoute, ...] = ()
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """What the router counted for one generation of an environment: answers, 5xx answers, and a latency estimate.
+
+    ``latency_p95`` is in seconds (None without requests), an upper bound from the router's histogram buckets.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    latency_p95: float | None = None

@@ -1,0 +1,278 @@
+"""What ``lading.toml`` says, as frozen values: read by the manifest room, used by every other.
+
+Durations are seconds, sizes bytes. A field that a table of the manifest leaves out has the default given here.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of the manifest's values: frozen, by keyword, defaults left out of the encoding.
+
+    Leaving defaults out keeps a release's digest unchanged when a later version of Lading adds a key.
+    """
+
+
+class Project(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """The ``[project]`` table."""
+
+    name: str
+    description: str = ""
+
+
+class Build(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``[build.NAME]``: exactly one of ``dockerfile`` (image) and ``bundle`` (lock or requirements file) is set."""
+
+    dockerfile: str | None = None
+    bundle: str | None = None
+    context: str = "."
+    target: str | None = None
+    args: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    network: str | None = None
+
+    @property
+    def kind(self) -> Literal["image", "bundle"]:
+        """Which kind of artifact the build gives."""
+        return "image" if self.dockerfile is not None else "bundle"
+
+
+class Probe(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """How one instance is asked whether it is up or ready: ``GET path``, expecting ``status`` and ``json``.
+
+    ``host`` is the Host header to send (programs that check it refuse others); ``json`` must be contained in
+    the JSON body. ``timeout`` bounds one try, ``within`` all tries, ``interval`` is the pause between tries; seconds.
+    """
+
+    path: str
+    status: tuple[int, ...] = (200,)
+    json: Any = None
+    host: str | None = None
+    timeout: float = 2.0
+    within: float = 30.0
+    interval: float = 0.02
+
+
+class Resources(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """Limits of one instance: cores, bytes, processes; None is no limit of its own."""
+
+    cpu: float | None = None
+    memory: int | None = None
+    pids: int | None = None
+
+
+class Volume(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """A persistent directory: mounted at ``path`` (containers) and named to the program by ``env``."""
+
+    path: str | None = None
+    env: str | None = None
+
+
+class Service(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``[services.NAME]``: a web service where ``port`` is set, else a worker."""
+
+    build: str
+    command: str | None = None
+    entrypoint: str | None = None
+    port: int | None = None
+    health: Probe | None = None
+    ready: Probe | None = None
+    path: str = "/"
+    strip_prefix: bool = False
+    static: str | None = None
+    env: dict[str, str] = {}
+    volumes: dict[str, Volume] = {}
+    files: dict[str, str] = {}
+    egress: tuple[str, ...] | None = None
+    aliases: tuple[str, ...] = ()
+    user: str | None = None
+    home: str | None = None
+    stop_signal: str = "SIGTERM"
+    grace: float = 10.0
+    resources: Resources = Resources()
+    affinity: bool = False
+    relax: tuple[str, ...] = ()
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether the service takes no requests."""
+        return self.port is None and self.static is None
+
+
+class Database(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``[databases.NAME]``."""
+
+    engine: Literal["postgres", "sqlite"]
+    env: str | None = None
+    env_parts: dict[str, str] = {}
+    url_scheme: str | None = None
+    migrate: str | None = None
+    version: str | None = None
+    build: str | None = None
+
+
+class Job(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``[jobs.NAME]``: a command run to its end from the released artifact."""
+
+    command: str
+    build: str | None = None
+    schedule: str | None = None
+    timezone: str = "UTC"
+    timeout: float = 3600.0
+    size: str | None = None
+    env: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    volumes: dict[str, Volume] = {}
+    egress: tuple[str, ...] | None = None
+    catch_up: bool = False
+
+
+class Expect(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """What a smoke step must see. HTTP: ``status``, ``json`` (contained), ``text`` (substring), ``headers``.
+
+    Command and job: ``exit``, ``text`` (in its output) and ``files`` (path below the outputs → JSON that must be
+    contained, a substring, or True for "there and not empty").
+    """
+
+    status: tuple[int, ...] | None = None
+    json: Any = None
+    text: str | None = None
+    headers: dict[str, str] = {}
+    exit: int | None = None
+    files: dict[str, Any] = {}
+
+
+class Auth(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """Names (never values) of the secrets for a request's Authorization header; ``basic`` holds ``user:password``."""
+
+    bearer: str | None = None
+    basic: str | None = None
+
+
+class SmokeStep(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``[[smoke]]``: an HTTP request, a command or a job, with what it must give.
+
+    ``{{NAME}}`` in ``path``, ``headers``, ``json``, ``form`` and ``command`` stands for a secret of that name or a
+    value captured by an earlier step; ``capture`` maps a new name to a dotted path into the JSON answer.
+    """
+
+    name: str
+    service: str | None = None
+    method: str | None = None
+    path: str | None = None
+    headers: dict[str, str] = {}
+    json: Any = None
+    form: dict[str, str] | None = None
+    auth: Auth | None = None
+    redirects: bool = False
+    capture: dict[str, str] = {}
+    command: str | None = None
+    job: str | None = None
+    args: tuple[str, ...] = ()
+    timeout: float = 10.0
+    expect: Expect = Expect()
+
+    @property
+    def kind(self) -> Literal["http", "command", "job"]:
+        """Which of the three forms the step has."""
+        if self.job is not None:
+            return "job"
+        return "command" if self.command is not None else "http"
+
+
+class Secrets(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """The ``[secrets]`` table: names that every environment must hold before anything starts."""
+
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+class Size(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``[sizes.NAME]``: a resource profile chosen per job or per run."""
+
+    resources: Resources = Resources()
+
+
+class Access(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """Who may reach an environment: ``basic`` names a secret holding ``user:password``, ``allow`` lists networks."""
+
+    basic: str | None = None
+    allow: tuple[str, ...] = ()
+
+
+class Strategy(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """How traffic moves: ``watch`` seconds of observation after cutover, ``errors`` the tolerated share of 5xx answers,
+    ``drain_limit`` seconds an old instance may finish streams, ``keep_previous`` seconds it stays up for an instant
+    way back, ``canary`` the first share of traffic.
+    """
+
+    kind: Literal["blue-green", "canary", "recreate"] = "blue-green"
+    watch: float | None = None
+    errors: float = 0.02
+    drain_limit: float = 30.0
+    keep_previous: float = 600.0
+    canary: float | None = None
+
+
+class Requires(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """What a release must have before the environment takes it; the manifest may only tighten the agent's policy."""
+
+    passed: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    approvals: int = 0
+    restore_tested_within: float | None = None
+    max_age: float | None = None
+
+
+Tier = Literal["local", "stage", "production"]
+
+
+class Environment(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``[environments.NAME]``: configuration only, never a build, command, check or migration."""
+
+    host: str | None = None
+    tier: Tier | None = None
+    domain: str | None = None
+    port: int | None = None
+    env: dict[str, str] = {}
+    secrets: dict[str, Any] = {}
+    access: Access | None = None
+    replicas: dict[str, int] = {}
+    resources: dict[str, Resources] = {}
+    egress: dict[str, tuple[str, ...]] = {}
+    strategy: Strategy = Strategy()
+    databases: dict[str, dict[str, Any]] = {}
+    backup: dict[str, Any] = {}
+    schedules: bool | None = None
+    tls: dict[str, Any] = {}
+    requires: Requires = Requires()
+
+    def tier_of(self, name: str) -> Tier:
+        """Return the tier: what the table says, else ``local`` and ``production`` by name, else ``stage``."""
+        if self.tier is not None:
+            return self.tier
+        if name in ("local", "dev"):
+            return "local"
+        return "production" if name in ("production", "prod") else "stage"
+
+
+class Manifest(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """A whole ``lading.toml``."""
+
+    project: Project
+    build: dict[str, Build] = {}
+    services: dict[str, Service] = {}
+    databases: dict[str, Database] = {}
+    jobs: dict[str, Job] = {}
+    smoke: tuple[SmokeStep, ...] = ()
+    env: dict[str, str] = {}
+    secrets: Secrets = Secrets()
+    sizes: dict[str, Size] = {}
+    environments: dict[str, Environment] = {}
+    policy: dict[str, Any] = {}
+
+    def frozen(self) -> "Manifest":
+        """Return the part a release freezes: everything but the environments."""
+        return msgspec.structs.replace(self, environments={})

@@ -1,0 +1,91 @@
+"""What was built, and the version that names it."""
+
+import re
+
+import msgspec
+
+from lading.model.canonical import digest_of
+from lading.model.manifest import Manifest
+
+SEMANTIC_VERSION = re.compile(r"v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+
+
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """What an artifact runs on: ``linux``/``x86_64``, the C library and its version, Python's minor version."""
+
+    system: str
+    machine: str
+    libc: str = ""
+    python: str = ""
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer of an artifact.
+
+    ``diff_id`` is the sha256 of the uncompressed tar (stable), ``digest`` that of the stored blob, ``size`` its
+    bytes. ``role`` is ``environment`` or ``source`` for bundles, ``layer`` for images.
+    """
+
+    role: str
+    diff_id: str
+    digest: str
+    size: int
+    media_type: str
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """One built thing: an OCI image layout in the store, known by the digest of its diff ids and configuration."""
+
+    name: str
+    kind: str
+    digest: str
+    platform: Platform
+    layers: tuple[Layer, ...]
+
+    def layer(self, role: str) -> Layer:
+        """Return the layer of that role; KeyError when there is none."""
+        for layer in self.layers:
+            if layer.role == role:
+                return layer
+        raise KeyError(role)
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """A version, its artifacts, its frozen manifest and the migration heads it expects.
+
+    ``commit`` and ``created`` (seconds since the epoch) are notes; they are no part of the digest.
+    """
+
+    project: str
+    version: str
+    digest: str
+    artifacts: tuple[Artifact, ...]
+    manifest: Manifest
+    migration_heads: dict[str, tuple[str, ...]] = {}
+    commit: str = ""
+    created: float = 0.0
+
+    @property
+    def is_semantic(self) -> bool:
+        """Whether the version is a semantic version, as production requires."""
+        return SEMANTIC_VERSION.fullmatch(self.version) is not None
+
+    def artifact(self, name: str) -> Artifact:
+        """Return the artifact of that build name; KeyError when there is none."""
+        for artifact in self.artifacts:
+            if artifact.name == name:
+                return artifact
+        raise KeyError(name)
+
+
+def release_digest(
+    artifacts: tuple[Artifact, ...], manifest: Manifest, migration_heads: dict[str, tuple[str, ...]]
+) -> str:
+    """Return the digest of a release: artifact digests, manifest without environments, migration heads."""
+    return digest_of(
+        {
+            "artifacts": {artifact.name: artifact.digest for artifact in artifacts},
+            "manifest": manifest.frozen(),
+            "migration_heads": {name: sorted(heads) for name, heads in migration_heads.items()},
+        }
+    )

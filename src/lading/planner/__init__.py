@@ -1,0 +1,1 @@
+"""Pure: (release, configuration, what is observed, policy) → Plan; one strategy a file."""

@@ -1,0 +1,64 @@
+"""Who answers requests from outside."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from lading.model.environment import Counters, Routes
+
+
+class Router(Protocol):
+    """Sends requests to instances, keeps asking them whether they are ready, and counts.
+
+    It outlives the agent. Errors are ``LadingError("router-failed" | "port-taken")``.
+    """
+
+    def ensure(self) -> None:
+        """See that the router runs, with the routes last applied; start or adopt it. Idempotent."""
+        ...
+
+    def reserve_port(self, environment: str, wanted: int | None = None) -> int:
+        """Return the local port of an environment (``project/name``), the same at every call.
+
+        ``wanted`` asks for a particular one. Raise ``port-taken`` when it, or every port, is in use by others.
+        """
+        ...
+
+    def release_port(self, environment: str) -> None:
+        """Give the environment's port back. Idempotent."""
+        ...
+
+    def apply(self, routes: Routes) -> None:
+        """Replace all routes of one environment in one act and return once the router has confirmed that new requests
+        go there. No request is lost, refused or answered twice. Other environments' routes are untouched.
+
+        Applying what already stands confirms and changes nothing. When it cannot be confirmed, raise and leave the
+        earlier routes in force.
+        """
+        ...
+
+    def withdraw(self, environment: str) -> None:
+        """Remove all routes of an environment; idempotent."""
+        ...
+
+    def current(self, environment: str) -> Routes | None:
+        """Return the routes in force for an environment, None when there are none."""
+        ...
+
+    def counters(self, environment: str, generation: str) -> Counters:
+        """Return what was counted for one generation of an environment since it was first applied."""
+        ...
+
+    def url(self, environment: str) -> str:
+        """Return where the environment answers: ``http://127.0.0.1:7301`` or ``http://stage.example.org``.
+
+        Empty when it has no route.
+        """
+        ...
+
+    def probe_address(self, environment: str) -> tuple[str, str | None]:
+        """Return (base URL on this host, Host header or None) by which the environment is reached from this host."""
+        ...
+
+    def ports(self) -> Sequence[int]:
+        """Return the ports the router listens on."""
+        ...

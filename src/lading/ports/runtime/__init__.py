@@ -1,0 +1,96 @@
+"""Where instances run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from lading.model.environment import InstanceSpec, InstanceState
+from lading.model.release import Platform
+from lading.model.secret import Secret
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A command to run to its end in a release's own environment.
+
+    ``name`` identifies the run: running it again under the same name starts nothing new while the first still runs.
+    ``spec`` gives release, environment variables, volumes and limits as for an instance; its ``command`` is what is
+    run, followed by ``args``. ``timeout`` in seconds; when it ends, the whole process group is killed.
+    """
+
+    name: str
+    spec: InstanceSpec
+    args: tuple[str, ...] = ()
+    timeout: float = 60.0
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended: exit status (None: stopped at its timeout), last output (both streams), outputs directory."""
+
+    exit_status: int | None
+    output: str
+    outputs: str
+    seconds: float
+
+
+class Runtime(Protocol):
+    """Starts, finds and stops instances; they outlive the agent.
+
+    Every method may be called again after a crash: names identify instances, so a second call finds what the first
+    left. Errors are :class:`~lading.model.errors.LadingError` (``start-failed``, ``no-space``, …).
+    """
+
+    @property
+    def name(self) -> str:
+        """The adapter's name: ``process``, ``docker``."""
+        ...
+
+    @property
+    def isolation(self) -> str:
+        """How far instances are kept from the host and from each other: ``none``, ``container``."""
+        ...
+
+    def platform(self) -> Platform:
+        """Return what artifacts must have been built for."""
+        ...
+
+    def start(self, spec: InstanceSpec, secrets: Mapping[str, Secret]) -> InstanceState:
+        """Start the instance and return it running, with its address; do not wait for it to be healthy.
+
+        ``secrets`` maps environment variables to values. Calling it again while the instance runs starts nothing new
+        and returns it; when it has exited, it is started again under the same name, on the same address if free.
+        """
+        ...
+
+    def look(self, name: str) -> InstanceState | None:
+        """Return the instance as it is now, exited or running; None when nothing of that name was ever started
+        (or it was removed). An instance that was being started when its starter died is found too.
+        """
+        ...
+
+    def list(self) -> Sequence[InstanceState]:
+        """Return every instance this runtime knows, exited ones included."""
+        ...
+
+    def stop(self, name: str, *, grace: float) -> None:
+        """Ask the instance to end (its stop signal), wait at most ``grace`` seconds, then kill it and its children.
+
+        Return once nothing of it runs. Stopping what is stopped or unknown does nothing.
+        """
+        ...
+
+    def remove(self, name: str) -> None:
+        """Stop the instance without grace if it still runs and forget it; its logs stay readable. Idempotent."""
+        ...
+
+    def connections(self, name: str) -> int:
+        """Return how many connections to the instance are established now (0 when it is gone)."""
+        ...
+
+    def logs(self, name: str, *, lines: int = 100) -> Sequence[str]:
+        """Return the last lines the instance wrote (both streams), oldest first; empty when there are none."""
+        ...
+
+    def run(self, run: Run, secrets: Mapping[str, Secret]) -> RunResult:
+        """Run a command to its end and return how it ended; never raise for its exit status."""
+        ...

@@ -1,0 +1,1 @@
+"""Who answers requests from outside: adapters of the Router port."""

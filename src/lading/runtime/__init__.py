@@ -1,0 +1,1 @@
+"""Where instances run: adapters of the Runtime port."""

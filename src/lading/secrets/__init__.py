@@ -1,0 +1,1 @@
+"""Secrets at rest: adapters of the Secrets port."""
