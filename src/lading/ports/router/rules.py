@@ -1,0 +1,97 @@
+"""What routes must look like before any router sees them: one malformed value could stop every environment's routes."""
+
+import re
+
+from lading.model.environment import Routes, ServiceRoute
+from lading.model.errors import LadingError
+
+ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}/[a-z0-9][a-z0-9_-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+ADDRESS = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})")
+PATH = re.compile(r"/[A-Za-z0-9/_.~%@:+,;=-]*")
+PROBE_PATH = re.compile(r"/[!-~]*")
+HOST_HEADER = re.compile(r"[A-Za-z0-9.\-:\[\]]{1,253}")
+HIGHEST_PORT = 65535
+
+
+def check_routes(routes: Routes) -> None:
+    """Raise ``router-failed`` naming the first value no router may be given."""
+    key = routes.environment
+    _demand(key, ENVIRONMENT, key, "the environment should be PROJECT/NAME in small letters")
+    _demand(key, NAME, routes.generation, "the generation should be a plain name")
+    if routes.domain is not None:
+        _demand(key, DOMAIN, routes.domain, "the domain should be a host name in small letters, without a port")
+    if routes.port is not None and not 0 < routes.port <= HIGHEST_PORT:
+        raise refusal(key, f"port {routes.port} is not between 1 and {HIGHEST_PORT}")
+    seen: dict[str, str] = {}
+    for service in routes.services:
+        _check_service(key, service)
+        path = service.path.rstrip("/") or "/"
+        if path in seen:
+            raise refusal(key, f"services {seen[path]} and {service.service} both claim the path {service.path}")
+        seen[path] = service.service
+    if len({service.service for service in routes.services}) != len(routes.services):
+        raise refusal(key, "a service has two routes")
+
+
+def _check_service(key: str, service: ServiceRoute) -> None:
+    name = service.service
+    _demand(key, NAME, name, "a service should have a plain name")
+    _demand(key, PATH, service.path, f"the path of {name} should be plain, such as /api")
+    if not service.backends:
+        raise refusal(key, f"service {name} has no instance to send requests to")
+    for backend in service.backends:
+        _demand(key, NAME, backend.instance, f"an instance of {name} should have a plain name")
+        match = _demand(key, ADDRESS, backend.address, f"the address of {backend.instance} should be HOST:PORT")
+        if int(match.group(2)) > HIGHEST_PORT:
+            raise refusal(key, f"the address of {backend.instance} should be HOST:PORT, got {backend.address!r}")
+    if service.ready is not None:
+        _demand(key, PROBE_PATH, service.ready.path, f"the ready path of {name} should be a path")
+        if "{{" in service.ready.path:
+            raise refusal(
+                key, f"the ready path of {name} holds '{{{{', which a router's file would take for a template"
+            )
+        if service.ready.host is not None:
+            _demand(key, HOST_HEADER, service.ready.host, f"the ready check's host of {name} should be a host name")
+
+
+def _demand(key: str, pattern: re.Pattern[str], value: str, rule: str) -> re.Match[str]:
+    match = pattern.fullmatch(value)
+    if match is None:
+        raise refusal(key, f"{rule}, got {value!r}")
+    return match
+
+
+def refusal(environment: str, happened: str) -> LadingError:
+    """Build the error for routes that were not taken."""
+    return LadingError(
+        "router-failed",
+        doing=f"routes of {environment}",
+        happened=happened,
+        now="the routes in force are untouched",
+        hint="correct the value in lading.toml and deploy again",
+    )
+
+
+def port_taken(environment: str, happened: str) -> LadingError:
+    """Build the error for a local port that cannot be had."""
+    return LadingError(
+        "port-taken",
+        doing=f"local port of {environment}",
+        happened=happened,
+        now="the routes of other environments are untouched",
+        hint="free the port, or give the environment another one with `port = …` in lading.toml",
+    )
+
+
+def service_for(routes: Routes, path: str) -> ServiceRoute | None:
+    """Return the service whose path is the longest prefix of ``path``, whole segments only."""
+    best: ServiceRoute | None = None
+    for service in routes.services:
+        prefix = service.path.rstrip("/")
+        if (path == prefix or path.startswith(prefix + "/")) and (
+            best is None or len(prefix) > len(best.path.rstrip("/"))
+        ):
+            best = service
+    return best
