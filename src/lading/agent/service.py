@@ -1,0 +1,52 @@
+"""What the API asks of the agent's core: rollouts as a protocol, and what a rollout is asked with."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from lading.model.bill import Envelope
+from lading.model.manifest import Environment
+from lading.model.plan import Plan
+from lading.model.rollout import Rollout
+
+RolloutKind = Literal["deploy", "promote", "rollback"]
+
+
+class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks for: bring ``environment`` of ``project`` to ``version``.
+
+    ``table`` is the environment's table of the client's manifest (None: as the environment last ran). ``to`` names the
+    release a rollback returns to (None: the previous one). ``bill`` carries the release's statements from elsewhere and
+    ``nonce`` the challenge this agent gave for a promotion. ``requested_by`` is a person, for the journal.
+    """
+
+    kind: RolloutKind
+    project: str
+    environment: str
+    version: str | None = None
+    table: Environment | None = None
+    requested_by: str = ""
+    to: str | None = None
+    bill: tuple[Envelope, ...] = ()
+    nonce: str = ""
+    dry_run: bool = False
+
+
+class RolloutOperations(Protocol):
+    """Starts, explains and stops rollouts. Errors are ``LadingError``: ``busy``, ``policy``, ``unknown-release``, …"""
+
+    def request(self, request: RolloutRequest) -> Rollout | None:
+        """Open the rollout, carry it out in a thread of its own and return it as opened.
+
+        Return None when the environment already serves exactly this release and configuration: nothing to do.
+        Raise, with nothing opened, when it is refused.
+        """
+        ...
+
+    def plan(self, request: RolloutRequest) -> Plan:
+        """Return what the request would do now, without doing it; a plan without steps has nothing to do."""
+        ...
+
+    def cancel(self, number: int, who: str) -> None:
+        """Ask a running rollout to turn back; quiet when it has ended. Raise ``unknown-rollout``."""
+        ...
