@@ -103,8 +103,9 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the journal holds of an environment.
 
     ``port`` is the local port it was given (None where it is routed by ``domain`` only). ``standby`` is the previous
-    unit, still up until ``standby_until`` (seconds since the epoch) for an instant way back. ``history`` are the
-    earlier units a rollback may name, newest first; none of their artifacts may be pruned.
+    unit, still up until ``standby_until`` (seconds since the epoch, 0 while a rollout decides) for an instant way
+    back. ``history`` names the earlier units a rollback may return to by the rollout that pinned them, newest first;
+    nothing of theirs may be pruned. ``alert`` is set while somebody has to look.
     """
 
     project: str
@@ -115,13 +116,24 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     serving: Pinned | None = None
     standby: Pinned | None = None
     standby_until: float = 0.0
-    history: tuple[Pinned, ...] = ()
+    history: tuple[int, ...] = ()
     alert: str = ""
 
     @property
     def key(self) -> str:
         """Return ``project/environment``."""
         return f"{self.project}/{self.name}"
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent sees before it plans: the record, which instances run, where the databases are.
+
+    ``databases`` maps a database's name to its URL.
+    """
+
+    record: EnvironmentRecord
+    running: frozenset[str] = frozenset()
+    databases: dict[str, str] = {}
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True):

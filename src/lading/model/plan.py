@@ -140,11 +140,16 @@ class Probing(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="prob
 
 
 class Cutover(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="cutover"):
-    """Move all routes of the environment to ``to`` in one act; the undo moves them back to ``back``."""
+    """Move all routes of the environment to ``to`` in one act; the undo moves them back to ``back``.
+
+    ``history`` and ``history_after`` are the environment's ways back before and after, as rollout numbers.
+    """
 
     undo_text: ClassVar[str] = "route back"
     to: Pinned
     back: Pinned | None
+    history: tuple[int, ...] = ()
+    history_after: tuple[int, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -233,6 +238,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     previous: str | None
     steps: tuple[Step, ...]
     reasons: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> Pinned | None:
+        """The unit the plan leads to; None in a plan without a cutover."""
+        for step in self.steps:
+            if isinstance(step, Cutover):
+                return step.to
+        return None
 
     def lines(self) -> list[str]:
         """Return one line a step, as ``lading plan`` prints them."""
