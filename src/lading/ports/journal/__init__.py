@@ -26,7 +26,8 @@ class Journal(Protocol):
     """Releases, environments, rollouts, marks, events, bills, trust and policy.
 
     Each writing method is one transaction, on disk when it returns: all of it or nothing. Methods may be called from
-    several threads.
+    several threads. A number that names no rollout raises ``unknown-rollout``; a full disk raises ``no-space``, after
+    which the journal stays usable.
     """
 
     # releases
@@ -89,7 +90,10 @@ class Journal(Protocol):
         ...
 
     def mark(self, number: int, mark: Mark, record: EnvironmentRecord | None = None) -> None:
-        """Append a mark and, in the same transaction, save the environment's record if one is given."""
+        """Append a mark and, in the same transaction, save the environment's record if one is given.
+
+        Raise ``unexpected`` when the rollout has its outcome: the environment is no longer its to change.
+        """
         ...
 
     def marks(self, number: int) -> Sequence[Mark]:
@@ -97,11 +101,13 @@ class Journal(Protocol):
         ...
 
     def turn(self, number: int, direction: Direction, error: dict[str, Any] | None) -> None:
-        """Set a rollout's direction and what turned it."""
+        """Set a rollout's direction and what turned it. Raise ``unexpected`` when the rollout has its outcome."""
         ...
 
     def request_cancel(self, number: int, who: str) -> None:
-        """Note that somebody asked the rollout to turn back."""
+        """Note that somebody asked the rollout to turn back; the first who asked is kept, and once it has its outcome
+        nothing is noted.
+        """
         ...
 
     def finish(
@@ -117,13 +123,14 @@ class Journal(Protocol):
         statements: Sequence[tuple[str, Envelope]] = (),
     ) -> None:
         """Give a rollout its outcome and save, in the same transaction, the environment's record and statements
-        (digest, envelope). The environment is free from then on. Finishing it again with the same outcome does nothing.
+        (digest, envelope). The environment is free from then on. Finishing it again with the same outcome does nothing,
+        with another raises ``unexpected``.
         """
         ...
 
     # events
     def append_event(self, event: Event) -> Event:
-        """Append an event and return it with its ``seq`` set."""
+        """Append an event and return it with its ``seq`` set; events may follow a rollout's outcome."""
         ...
 
     def events(self, number: int, after: int = 0) -> Sequence[Event]:
@@ -174,5 +181,5 @@ class Journal(Protocol):
         ...
 
     def take_nonce(self, nonce: str, now: float) -> bool:
-        """Use a nonce up: True once, False when unknown, expired or used before."""
+        """Use a nonce up: True once, False when unknown, used before, or expired (``now`` is after ``expires``)."""
         ...
