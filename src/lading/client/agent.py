@@ -1,0 +1,241 @@
+"""Talks to one agent: requests, streams and blobs, with every failure as a ``LadingError``."""
+
+import http.client
+import json
+import os
+import pwd
+import socket
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+from urllib.parse import quote, urlencode
+
+from lading.client.address import Address
+from lading.client.wire import UnixConnection
+from lading.model.errors import LadingError
+from lading.model.interface import API_HEADER, API_VERSION, USER_HEADER
+
+ANSWER_TIMEOUT = 60.0  # seconds an agent may take for one answer
+SILENCE_TIMEOUT = 30.0  # seconds a stream may be silent; an agent sends an empty line every few seconds
+CHUNK = 1 << 16  # bytes read at a time
+
+Body = bytes | Iterator[bytes] | IO[bytes] | None
+
+
+class AgentError(LadingError):
+    """A failure that the agent reported; ``answer`` is its whole answer, which may say more than the error."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        error = LadingError.from_plain(answer["error"])
+        super().__init__(
+            error.code,
+            doing=error.doing,
+            happened=error.happened,
+            now=error.now,
+            hint=error.hint,
+            details=error.details,
+        )
+        self.answer = answer
+
+
+class StreamLost(Exception):
+    """A stream of an agent broke off before its end."""
+
+
+def requester() -> str:
+    """Return who asks, as the journal notes it: ``user@host``."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
+
+
+def segment(text: str) -> str:
+    """Quote a name for use as one segment of a path."""
+    return quote(text, safe="")
+
+
+class Agent:
+    """An agent at an address; ``start`` is called once when nobody listens there, to start it."""
+
+    def __init__(self, address: Address, start: Callable[[], None] | None = None) -> None:
+        self.address = address
+        self._start = start
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return the JSON answer to a GET."""
+        return self._json("GET", path, None, query)
+
+    def post(self, path: str, body: Any = None, **query: Any) -> Any:
+        """Return the JSON answer to a POST of ``body`` as JSON."""
+        return self._json("POST", path, body, query)
+
+    def put(self, path: str, body: Any, **query: Any) -> Any:
+        """Return the JSON answer to a PUT of ``body`` as JSON."""
+        return self._json("PUT", path, body, query)
+
+    def delete(self, path: str, **query: Any) -> Any:
+        """Return the JSON answer to a DELETE."""
+        return self._json("DELETE", path, None, query)
+
+    def stream(self, method: str, path: str, body: Body = None, **query: Any) -> Iterator[dict[str, Any]]:
+        """Yield the JSON lines of an answer as they come; an ``error`` line is raised.
+
+        Raise :class:`StreamLost` when the agent goes away in between.
+        """
+        timeout = ANSWER_TIMEOUT if body is not None else SILENCE_TIMEOUT
+        response = self._send(method, _url(path, query), body, "application/octet-stream", timeout)
+        with response:
+            try:
+                for line in response:
+                    if line.strip():
+                        yield _line(line)
+            except (OSError, http.client.HTTPException) as error:
+                raise StreamLost(str(error)) from error
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether the agent's store holds a blob."""
+        with self._send("HEAD", f"/v1/blobs/{digest}", None, "", ANSWER_TIMEOUT, accept=(404,)) as response:
+            return response.status == http.client.OK
+
+    def blob(self, digest: str) -> Iterator[bytes]:
+        """Yield the bytes of a blob."""
+        with self._send("GET", f"/v1/blobs/{digest}", None, "", ANSWER_TIMEOUT) as response:
+            while chunk := response.read(CHUNK):
+                yield chunk
+
+    def put_blob(self, digest: str, chunks: Iterator[bytes]) -> None:
+        """Store a blob at the agent, which verifies it."""
+        with self._send("PUT", f"/v1/blobs/{digest}", chunks, "application/octet-stream", ANSWER_TIMEOUT) as response:
+            response.read()
+
+    def _json(self, method: str, path: str, body: Any, query: dict[str, Any]) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        with self._send(method, _url(path, query), data, "application/json", ANSWER_TIMEOUT) as response:
+            try:
+                return json.loads(response.read() or b"null")
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                raise self._broken(error) from error
+
+    def _send(
+        self, method: str, url: str, body: Body, content_type: str, timeout: float, accept: tuple[int, ...] = ()
+    ) -> http.client.HTTPResponse:
+        connection = self._connect(timeout)
+        headers = {API_HEADER: API_VERSION, USER_HEADER: requester(), "Connection": "close"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        try:
+            _write(connection, method, url, body, headers)
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise self._broken(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._check(response, accept)
+        return response
+
+    def _connect(self, timeout: float) -> UnixConnection:
+        connection = UnixConnection(self.address.socket, timeout)
+        try:
+            connection.connect()
+        except (ConnectionRefusedError, FileNotFoundError) as error:
+            if self._start is None:
+                raise self._unreachable(error) from error
+            self._start()
+            try:
+                connection.connect()
+            except OSError as again:
+                raise self._unreachable(again) from again
+        except OSError as error:
+            raise self._unreachable(error) from error
+        return connection
+
+    def _check(self, response: http.client.HTTPResponse, accept: tuple[int, ...]) -> None:
+        spoken = response.getheader(API_HEADER)
+        if response.status >= 400 and response.status not in accept:
+            with response:
+                answer = _parsed(response.read())
+            if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
+                raise AgentError(answer)
+            if spoken == API_VERSION:
+                raise LadingError(
+                    "unexpected",
+                    doing=f"asking the agent at {self.address}",
+                    happened=f"it answered {response.status} {response.reason}",
+                    hint="lading agent status; its log says more",
+                )
+        if spoken != API_VERSION:
+            response.close()
+            raise LadingError(
+                "agent-refused",
+                doing=f"asking the agent at {self.address}",
+                happened=f"it speaks version {spoken or 'unknown'} of the interface, this client version {API_VERSION}",
+                now="nothing was changed",
+                hint="install the same version of lading on both sides, then: lading agent stop; lading agent start",
+            )
+
+    def _unreachable(self, error: OSError) -> LadingError:
+        hint = (
+            "lading agent start"
+            if self.address.local
+            else f"on its host: LADING_HOME={self.address.home} lading agent start"
+        )
+        if isinstance(error, PermissionError):
+            hint = "run it as the user who runs the agent (or as root)"
+        return LadingError(
+            "agent-unreachable",
+            doing=f"asking the agent at {self.address}",
+            happened=_reason(error),
+            now="what it serves goes on serving without it",
+            hint=hint,
+        )
+
+    def _broken(self, error: Exception) -> LadingError:
+        return LadingError(
+            "agent-unreachable",
+            doing=f"asking the agent at {self.address}",
+            happened=f"the connection broke off before its answer was complete ({_reason(error)})",
+            now="what it serves goes on serving; a rollout that it had accepted goes on once it runs",
+            hint="lading status, to see what came of it",
+        )
+
+
+def _write(connection: UnixConnection, method: str, url: str, body: Body, headers: dict[str, str]) -> None:
+    try:
+        connection.request(method, url, body=body, headers=headers)
+    except BrokenPipeError:
+        # An agent that refuses early stops reading, but its answer is there to be read.
+        return
+
+
+def _url(path: str, query: dict[str, Any]) -> str:
+    given = {key: value for key, value in query.items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def _line(line: bytes) -> dict[str, Any]:
+    value = json.loads(line)
+    if isinstance(value, dict) and value.get("error") and "rollout" not in value:
+        raise AgentError(value)
+    if not isinstance(value, dict):
+        raise StreamLost(f"not an object: {line[:80]!r}")
+    return value
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no agent runs there (there is no socket)"
+    if isinstance(error, ConnectionRefusedError):
+        return "no agent runs there (its socket is left over)"
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    return str(error) or type(error).__name__

@@ -1,0 +1,109 @@
+"""Starts this user's own agent when a command needs it and it does not run."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from lading.client.address import Address, local_address, parse_address
+from lading.client.agent import Agent
+from lading.client.wire import connect_unix
+from lading.model.errors import LadingError
+from lading.model.interface import LOG
+
+START_TIMEOUT = 20.0  # seconds an agent may take until its socket accepts connections
+START_POLL = 0.01  # seconds between looks at the socket
+SHOWN_LOG_LINES = 8
+
+# Agents outlive the command that started them; dropping the handle would warn about a process still running.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def agent_at(host: str | None) -> Agent:
+    """Return the agent that ``host`` names; this user's own is started when it does not run."""
+    address = parse_address(host)
+    return Agent(address, start=(lambda: start(address)) if address.local else None)
+
+
+def own_agent() -> Agent:
+    """Return this user's own agent."""
+    return agent_at(None)
+
+
+def start(address: Address | None = None) -> None:
+    """Start the agent detached and return once its socket accepts connections; quiet when it runs already.
+
+    Raise ``agent-unreachable`` with the last lines of its log when it ends at once or takes too long.
+    """
+    address = address or local_address()
+    if answers(address):
+        return
+    home = address.home
+    _make_home(home)
+    log_start = _size(home / LOG)
+    process = _spawn(home)
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if answers(address):
+            return
+        if process.poll():
+            break
+        time.sleep(START_POLL)
+    raise _failed(home, process.poll(), log_start)
+
+
+def answers(address: Address) -> bool:
+    """Tell whether somebody accepts connections at the address."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(1.0)
+        try:
+            connect_unix(sock, address.socket)
+        except OSError:
+            return False
+        return True
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o711)
+    except OSError as error:
+        raise LadingError(
+            "agent-unreachable",
+            doing="starting the agent",
+            happened=f"its home {home} cannot be made: {error.strerror}",
+            hint="set LADING_HOME to a directory you may write",
+        ) from error
+
+
+def _spawn(home: Path) -> subprocess.Popen[bytes]:
+    # A session of its own, so that neither Ctrl-C nor the end of this terminal reaches the agent.
+    with os.fdopen(os.open(home / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lading.agent", "--home", str(home)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+    _started.append(process)
+    return process
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _failed(home: Path, exit_status: int | None, log_start: int) -> LadingError:
+    written = (home / LOG).read_bytes()[log_start:] if (home / LOG).exists() else b""
+    lines = written.decode(errors="replace").splitlines()[-SHOWN_LOG_LINES:]
+    took = f"it did not accept connections within {START_TIMEOUT:g} s"
+    return LadingError(
+        "agent-unreachable",
+        doing=f"starting the agent in {home}",
+        happened=f"it ended at once with exit status {exit_status}" if exit_status is not None else took,
+        details=tuple(f"agent.log: {line}" for line in lines),
+        hint=f"the whole log: {home / LOG}",
+    )
