@@ -1,1 +1,1 @@
-"""Carries a plan forward or back over the journal."""
+"""Carries a plan forward or back over the journal; knows ports, never adapters."""

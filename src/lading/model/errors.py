@@ -40,6 +40,7 @@ CODES: Final[dict[str, Code]] = {
     "unexpected": Code(
         UNEXPECTED, "Something happened that Lading did not foresee; the traceback is in the agent's log."
     ),
+    "journal": Code(UNEXPECTED, "The agent's journal cannot be read or written, or a newer Lading wrote it."),
     "usage": Code(BAD_INPUT, "The command line's words do not fit together."),
     "manifest-missing": Code(BAD_INPUT, "No lading.toml was found in this directory or above it."),
     "manifest-invalid": Code(BAD_INPUT, "The manifest has problems; all of them are listed with their places."),

@@ -1,0 +1,47 @@
+"""One module a kind of step: ``act`` carries it out, ``undo`` takes it back where there is something to take back.
+
+Both may be called again after a crash. The two tables below are all the engine knows of the kinds.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from lading.engine.acts import (
+    attest,
+    cutover,
+    drain,
+    fetch,
+    preflight,
+    probing,
+    prune,
+    smoke,
+    start,
+    waiting,
+    watch,
+    workers,
+)
+from lading.model import plan
+
+ACTS: Final[dict[type, Callable[..., Any]]] = {
+    plan.Preflight: preflight.act,
+    plan.Fetch: fetch.act,
+    plan.Start: start.act,
+    plan.Health: waiting.act_health,
+    plan.Ready: waiting.act_ready,
+    plan.Smoke: smoke.act,
+    plan.Probing: probing.act,
+    plan.Cutover: cutover.act,
+    plan.Workers: workers.act,
+    plan.Watch: watch.act,
+    plan.Drain: drain.act,
+    plan.Attest: attest.act,
+    plan.Prune: prune.act,
+}
+
+# What is missing here changed nothing that would have to be taken back.
+UNDOS: Final[dict[type, Callable[..., Any]]] = {
+    plan.Start: start.undo,
+    plan.Probing: probing.undo,
+    plan.Cutover: cutover.undo,
+    plan.Workers: workers.undo,
+}

@@ -1,0 +1,71 @@
+"""Sign what passed in this rollout into the release's bill."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lading.engine.acts import probing
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.model.bill import Envelope, Statement
+from lading.model.canonical import digest_of
+from lading.model.environment import Pinned
+from lading.model.plan import Attest, Plan
+from lading.model.rollout import Mark
+
+
+def act(context: Context, step: Attest) -> Done:
+    """Sign one statement for the rollout as a whole and one a gate that measured something."""
+    facts = facts_of(context)
+    gates = {"rollout": facts, **_gates(context.rollout.plan, context.world.journal.marks(context.rollout.id))}
+    for gate, gate_facts in gates.items():
+        envelope = sign(context, step.unit, gate, passed=True, facts=gate_facts)
+        context.world.journal.add_statement(step.unit.release.digest, envelope)
+    return Done(text=f"{len(gates)} gates signed as {context.world.signer.name}", facts={"gates": list(gates)})
+
+
+def sign(context: Context, unit: Pinned, gate: str, *, passed: bool, facts: dict[str, Any]) -> Envelope:
+    """Return a signed statement about the unit's release in this environment."""
+    release = unit.release
+    return context.world.signer.sign(
+        Statement(
+            project=release.project,
+            environment=context.rollout.environment,
+            digest=release.digest,
+            version=release.version,
+            manifest=digest_of(release.manifest.frozen()),
+            gate=gate,
+            passed=passed,
+            time=context.world.clock.now(),
+            signer=context.world.signer.name,
+            rollout=context.rollout.id,
+            facts=facts,
+        )
+    )
+
+
+def facts_of(context: Context) -> dict[str, Any]:
+    """Return what the rollout measured: checks, requests, lost requests, the router's errors, seconds, revision."""
+    count = probing.stop(context)
+    marks = context.world.journal.marks(context.rollout.id)
+    gates = _gates(context.rollout.plan, marks)
+    unit = context.rollout.plan.unit
+    return {
+        "kind": context.rollout.kind,
+        "checks": gates.get("smoke", {}).get("checks", 0),
+        "requests": count.requests,
+        "lost_requests": count.lost,
+        "slowest_seconds": round(count.slowest, 3),
+        "router_errors": gates.get("watch", {}).get("errors", 0),
+        "seconds": round(context.world.clock.now() - context.rollout.created, 3),
+        "configuration": unit.configuration.revision if unit is not None else "",
+        "secret_versions": unit.configuration.secret_versions if unit is not None else {},
+    }
+
+
+def _gates(plan: Plan, marks: Sequence[Mark]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for mark in marks:
+        kind = plan.steps[mark.step].kind
+        if mark.phase == "outcome" and mark.direction == "forward" and kind in ("smoke", "watch"):
+            found[kind] = dict(mark.result)
+    return found

@@ -1,0 +1,94 @@
+"""Check what must hold before anything is touched."""
+
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.model.errors import LadingError
+from lading.model.plan import Preflight
+from lading.model.release import Platform, Release
+
+# Free bytes kept for the journal and the logs, so that even a failed rollout can be recorded.
+RESERVE = 64 * 1024 * 1024
+
+# Laid-out layers are about this many times larger than their compressed blobs.
+UNPACKED = 5
+
+
+def act(context: Context, step: Preflight) -> Done:
+    """Check secrets, platform, disk and databases; everything that is wrong is said at once."""
+    problems = [*_missing_secrets(step), *_platform(context, step.release), *_disk(context, step.release)]
+    if problems:
+        code = problems[0][0]
+        raise LadingError(
+            code,
+            doing=f"preflight of {step.release.version} for {step.configuration.environment}",
+            happened="; ".join(text for _, text, _ in problems),
+            now=f"nothing was touched, {context.serving_now()}",
+            hint=problems[0][2],
+        )
+    for name, database in step.release.manifest.databases.items():
+        context.world.databases.check(context.rollout.project, context.rollout.environment, name, database)
+    free = context.world.store.free_bytes() / 1e9
+    wanted = len(step.configuration.secret_versions)
+    return Done(text=f"disk {free:.0f} GB · secrets {wanted}/{wanted}", facts={"free_bytes": int(free * 1e9)})
+
+
+def _missing_secrets(step: Preflight) -> list[tuple[str, str, str]]:
+    required = step.release.manifest.secrets.required
+    missing = [name for name in required if name not in step.configuration.secret_versions]
+    if not missing:
+        return []
+    environment = step.configuration.environment
+    return [
+        ("secret-missing", f"missing secrets: {', '.join(missing)}", f"lading secrets set {environment} {missing[0]}")
+    ]
+
+
+def _platform(context: Context, release: Release) -> list[tuple[str, str, str]]:
+    here = context.world.runtime.platform()
+    return [
+        (
+            "platform",
+            f"{artifact.name} was built for {_words(artifact.platform)}, this host is {_words(here)}",
+            "build on a machine like this host, or install the Python version it was built for",
+        )
+        for artifact in release.artifacts
+        if not _fits(artifact.platform, here)
+    ]
+
+
+def _fits(built: Platform, here: Platform) -> bool:
+    same = (built.system, built.machine, built.python) == (here.system, here.machine, here.python)
+    return same and _libc_fits(built.libc, here.libc)
+
+
+def _libc_fits(built: str, here: str) -> bool:
+    name, _, version = built.partition(" ")
+    name_here, _, version_here = here.partition(" ")
+    if name != name_here:
+        return False
+    # A C library runs what was linked against an older one, never against a newer one.
+    return _numbers(version) <= _numbers(version_here)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _words(platform: Platform) -> str:
+    return f"{platform.system}/{platform.machine} {platform.libc} Python {platform.python}".strip()
+
+
+def _disk(context: Context, release: Release) -> list[tuple[str, str, str]]:
+    layers = [layer for artifact in release.artifacts for layer in artifact.layers]
+    missing = sum(layer.size for layer in layers if not context.world.store.has(layer.digest))
+    needed = RESERVE + missing * (1 + UNPACKED)
+    free = context.world.store.free_bytes()
+    if free >= needed:
+        return []
+    return [
+        (
+            "no-space",
+            f"{free / 1e6:.0f} MB free where releases are stored, {needed / 1e6:.0f} MB needed",
+            "free some disk space, then deploy again",
+        )
+    ]

@@ -1,0 +1,29 @@
+"""Count lost requests from before the cutover until the drain ends."""
+
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.model.plan import Probing
+from lading.ports.prober import ProbeCount, ProbeTarget
+
+
+def act(context: Context, step: Probing) -> Done:
+    """Start asking through the router."""
+    base_url, host = context.world.router.probe_address(context.key)
+    target = ProbeTarget(base_url=base_url, host=host or step.host, path=step.path, per_second=step.per_second)
+    context.world.prober.start(prober_name(context), target)
+    return Done(text=f"{base_url}{step.path}")
+
+
+def undo(context: Context, step: Probing) -> None:
+    """Stop asking; what was counted is kept for the bill."""
+    stop(context)
+
+
+def stop(context: Context) -> ProbeCount:
+    """Stop the rollout's prober and return its count; calling it again returns the same."""
+    return context.world.prober.stop(prober_name(context))
+
+
+def prober_name(context: Context) -> str:
+    """Return the name under which a rollout's prober runs."""
+    return f"{context.key}/r{context.rollout.id}"

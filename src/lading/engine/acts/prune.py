@@ -1,0 +1,54 @@
+"""Remove what nobody may return to. A failed prune never fails a rollout."""
+
+from collections.abc import Iterator
+
+from lading.engine.acts.start import kept_instances
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.engine.world import World
+from lading.model.plan import Prune
+from lading.model.release import Release
+
+# Releases of a project kept in the store besides those an environment may return to: built, perhaps not yet deployed.
+KEPT_RELEASES = 5
+
+
+def act(context: Context, step: Prune) -> Done:
+    """Remove this environment's leftover instances and the stored bytes that no release to keep names."""
+    kept = kept_instances(context.record())
+    prefix = f"{context.rollout.project}-{context.rollout.environment}-r"
+    removed = 0
+    for state in context.world.runtime.list():
+        if state.name.startswith(prefix) and state.name not in kept:
+            context.world.runtime.remove(state.name)
+            removed += 1
+    freed = context.world.store.prune(set(_names(context.world)))
+    return Done(text=f"{removed} instances, {freed / 1e6:.1f} MB", facts={"instances": removed, "bytes": freed})
+
+
+def _names(world: World) -> Iterator[str]:
+    for release in _releases_to_keep(world):
+        for artifact in release.artifacts:
+            yield artifact.digest
+            for layer in artifact.layers:
+                yield layer.digest
+                yield layer.diff_id
+
+
+def _releases_to_keep(world: World) -> Iterator[Release]:
+    projects: dict[str, int] = {}
+    for release in world.journal.releases():
+        projects[release.project] = projects.get(release.project, 0) + 1
+        if projects[release.project] <= KEPT_RELEASES:
+            yield release
+    for record in world.journal.environments():
+        for unit in (record.serving, record.standby):
+            if unit is not None:
+                yield unit.release
+        for number in record.history:
+            rollout = world.journal.rollout(number)
+            if rollout is not None and rollout.plan.unit is not None:
+                yield rollout.plan.unit.release
+    for rollout in world.journal.unfinished():
+        if rollout.plan.unit is not None:
+            yield rollout.plan.unit.release

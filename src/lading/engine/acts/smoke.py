@@ -1,0 +1,103 @@
+"""Run the smoke suite: the very same on the candidate and through the router, in every environment."""
+
+import msgspec
+
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.model.environment import InstanceSpec, Pinned
+from lading.model.errors import LadingError
+from lading.model.manifest import SmokeStep
+from lading.model.paths import entry_service, own_path
+from lading.model.plan import Smoke
+from lading.model.secret import Secret
+from lading.ports.checks import Answer
+from lading.ports.runtime import Run
+
+
+def act(context: Context, step: Smoke) -> Done:
+    """Run every check in order; the first that fails turns the rollout around."""
+    values = _secrets(context, step.unit)
+    for number, check in enumerate(step.suite, start=1):
+        context.check_cancelled()
+        context.progress(check.name, check=number, of=len(step.suite))
+        answer = _ask(context, step, check, values)
+        if not answer.passed:
+            raise _failed(context, step, check, answer)
+        values.update(answer.captured)
+    place = "on the candidate" if step.where == "candidate" else "through the router"
+    return Done(text=f"{len(step.suite)} checks {place}", facts={"checks": len(step.suite), "where": step.where})
+
+
+def _secrets(context: Context, unit: Pinned) -> dict[str, Secret]:
+    return {
+        name: context.world.secrets.get(context.key, name, version)
+        for name, version in unit.configuration.secret_versions.items()
+    }
+
+
+def _ask(context: Context, step: Smoke, check: SmokeStep, values: dict[str, Secret]) -> Answer:
+    if check.kind == "http":
+        return _request(context, step, check, values)
+    return _run(context, step, check, values)
+
+
+def _request(context: Context, step: Smoke, check: SmokeStep, values: dict[str, Secret]) -> Answer:
+    if step.where == "router":
+        base_url, host = context.world.router.probe_address(context.key)
+        return context.world.checks.request(base_url, host, check, values)
+    name = check.service or entry_service(step.unit)
+    spec = next((spec for spec in step.unit.web if spec.service == name), None)
+    state = context.world.runtime.look(spec.name) if spec is not None else None
+    if spec is None or state is None or not state.running:
+        return Answer(passed=False, reason=f"no instance of {name} runs")
+    probe = spec.ready or spec.health
+    service = step.unit.release.manifest.services[spec.service]
+    own = msgspec.structs.replace(check, path=own_path(service, check.path or "/"))
+    return context.world.checks.request(
+        f"http://{state.address}", probe.host if probe is not None else None, own, values
+    )
+
+
+def _run(context: Context, step: Smoke, check: SmokeStep, values: dict[str, Secret]) -> Answer:
+    spec, timeout = _spec_of(step.unit, check)
+    # Values travel as environment variables: an argument list can be read by every user of the host.
+    secrets = {**values, **context.secrets_of(spec)}
+    name = f"{context.rollout.project}-{context.rollout.environment}-r{context.rollout.id}-{step.where}-{check.name}"
+    run = Run(name=_safe(name), spec=spec, args=check.args, timeout=timeout)
+    result = context.world.runtime.run(run, secrets)
+    if result.exit_status is None:
+        return Answer(passed=False, reason=f"stopped after its time limit of {timeout:g} s")
+    return context.world.checks.judge(
+        check.expect, exit_status=result.exit_status, output=result.output, outputs=result.outputs, values=values
+    )
+
+
+def _spec_of(unit: Pinned, check: SmokeStep) -> tuple[InstanceSpec, float]:
+    base = unit.instances[0]
+    if check.job is None:
+        return msgspec.structs.replace(base, command=check.command, port=None), check.timeout
+    job = unit.release.manifest.jobs[check.job]
+    artifact = unit.release.artifact(job.build) if job.build is not None else None
+    spec = msgspec.structs.replace(
+        base, service=check.job, command=job.command, port=None, env={**base.env, **job.env}, volumes=job.volumes
+    )
+    if artifact is not None:
+        layers = {layer.role: layer.diff_id for layer in artifact.layers}
+        spec = msgspec.structs.replace(spec, artifact=artifact.digest, layers=layers)
+    return spec, job.timeout
+
+
+def _safe(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
+
+
+def _failed(context: Context, step: Smoke, check: SmokeStep, answer: Answer) -> LadingError:
+    place = "on the candidate" if step.where == "candidate" else "through the router"
+    words = tuple(line for spec in step.unit.web[:1] for line in context.last_words(spec, lines=3))
+    return LadingError(
+        "smoke-failed",
+        doing=f'smoke check "{check.name}" {place}',
+        happened=answer.reason,
+        details=words,
+        hint=f"lading logs {context.rollout.environment} --rollout {context.rollout.id}",
+    )

@@ -1,0 +1,30 @@
+"""Start instances beside what serves."""
+
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.model.environment import EnvironmentRecord
+from lading.model.plan import Start
+
+
+def act(context: Context, step: Start) -> Done:
+    """Start every instance; those that already run (resumed, or kept for the way back) are left as they are."""
+    limits = ""
+    for spec in step.instances:
+        state = context.world.runtime.start(spec, context.secrets_of(spec))
+        limits = state.limits or limits
+    return Done(text=limits, facts={"instances": [spec.name for spec in step.instances], "limits": limits})
+
+
+def undo(context: Context, step: Start) -> None:
+    """Remove what this rollout started; what serves or is kept for the way back stays."""
+    kept = kept_instances(context.record())
+    for spec in step.instances:
+        if spec.name not in kept:
+            context.world.runtime.stop(spec.name, grace=spec.grace)
+            context.world.runtime.remove(spec.name)
+
+
+def kept_instances(record: EnvironmentRecord) -> set[str]:
+    """Return the names of the instances that serve or stand by."""
+    units = [unit for unit in (record.serving, record.standby) if unit is not None]
+    return {spec.name for unit in units for spec in unit.instances}

@@ -1,0 +1,89 @@
+"""Observe the new release under real traffic, by the router's own counters."""
+
+from lading.engine.acts.probing import prober_name
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.engine.routes import generation_of
+from lading.model.environment import Counters, InstanceSpec
+from lading.model.errors import LadingError
+from lading.model.plan import Watch
+
+# Seconds between two looks at the counters.
+LOOK_EVERY = 0.25
+
+# Seconds between two progress lines.
+TELL_EVERY = 1.0
+
+# Errors that never turn a rollout around by themselves: one failed request among a handful says nothing.
+MIN_ERRORS = 3
+
+
+def act(context: Context, step: Watch) -> Done:
+    """Watch for the step's seconds; an exceeded error budget or a dead instance turns the rollout back."""
+    clock = context.world.clock
+    generation = generation_of(step.unit)
+    before = context.world.router.counters(context.key, generation)
+    tolerated = step.errors + _share_before(context, step)
+    end = clock.monotonic() + step.seconds
+    tell = 0.0
+    while True:
+        _check_alive(context, step.unit.instances)
+        seen = _since(before, context.world.router.counters(context.key, generation), context)
+        _check_budget(context, seen, tolerated)
+        left = end - clock.monotonic()
+        if left <= 0:
+            break
+        if clock.monotonic() >= tell:
+            context.progress(_words(seen), left=round(left, 1), seconds=step.seconds)
+            tell = clock.monotonic() + TELL_EVERY
+        context.wait(min(LOOK_EVERY, left))
+    return Done(text=_words(seen), facts=_facts(seen))
+
+
+def _share_before(context: Context, step: Watch) -> float:
+    if step.previous is None:
+        return 0.0
+    counted = context.world.router.counters(context.key, generation_of(step.previous))
+    return counted.errors / counted.requests if counted.requests else 0.0
+
+
+def _since(before: Counters, now: Counters, context: Context) -> Counters:
+    # The prober's own requests are nearly always fine and would thin out the share of failed ones.
+    probed = context.world.prober.count(prober_name(context))
+    requests = max(0, now.requests - before.requests - probed.requests + probed.lost)
+    return Counters(requests=requests, errors=max(0, now.errors - before.errors), latency_p95=now.latency_p95)
+
+
+def _check_budget(context: Context, seen: Counters, tolerated: float) -> None:
+    share = seen.errors / max(seen.requests, seen.errors, 1)
+    if seen.errors >= MIN_ERRORS and share > tolerated:
+        raise LadingError(
+            "watch-failed",
+            doing="watch",
+            happened=f"{share:.1%} of {seen.requests} requests failed, {tolerated:.1%} are tolerated",
+            hint=f"lading logs {context.rollout.environment} --rollout {context.rollout.id}",
+        )
+
+
+def _check_alive(context: Context, specs: tuple[InstanceSpec, ...]) -> None:
+    for spec in specs:
+        state = context.world.runtime.look(spec.name)
+        if state is None or not state.running or state.restarts:
+            status = state.exit_status if state is not None else None
+            raise LadingError(
+                "watch-failed",
+                doing="watch",
+                happened=f"{spec.label} died with status {status}",
+                details=context.last_words(spec),
+                hint=f"lading logs {context.rollout.environment} {spec.service} --rollout {context.rollout.id}",
+            )
+
+
+def _words(seen: Counters) -> str:
+    share = seen.errors / seen.requests if seen.requests else 0.0
+    latency = f" · p95 {seen.latency_p95 * 1000:.0f} ms" if seen.latency_p95 is not None else ""
+    return f"{share:.1%} errors of {seen.requests} requests{latency}"
+
+
+def _facts(seen: Counters) -> dict[str, object]:
+    return {"requests": seen.requests, "errors": seen.errors, "latency_p95": seen.latency_p95}

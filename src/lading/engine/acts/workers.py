@@ -1,0 +1,52 @@
+"""Hand over from the previous workers to the new: never both at once, so no job is taken twice; the gap is recorded."""
+
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.model.environment import InstanceSpec
+from lading.model.errors import LadingError
+from lading.model.plan import Workers
+
+# Seconds a new worker must stay up before it counts as started: most broken ones die while importing.
+SETTLE = 1.0
+
+
+def act(context: Context, step: Workers) -> Done:
+    """Stop the previous workers with their grace, start the new ones and see that they stay up."""
+    clock = context.world.clock
+    gap_from = clock.monotonic()
+    _stop(context, step.stop)
+    for spec in step.start:
+        context.world.runtime.start(spec, context.secrets_of(spec))
+    gap = clock.monotonic() - gap_from if step.stop else 0.0
+    if step.start:
+        context.wait(SETTLE)
+    for spec in step.start:
+        _check_up(context, spec)
+    return Done(text=f"gap {gap:.1f} s" if step.stop else "", facts={"gap_seconds": round(gap, 3)})
+
+
+def undo(context: Context, step: Workers) -> None:
+    """Stop the new workers, start the previous again."""
+    _stop(context, step.start)
+    for spec in step.start:
+        context.world.runtime.remove(spec.name)
+    for spec in step.stop:
+        context.world.runtime.start(spec, context.secrets_of(spec))
+
+
+def _stop(context: Context, specs: tuple[InstanceSpec, ...]) -> None:
+    for spec in specs:
+        context.world.runtime.stop(spec.name, grace=spec.grace)
+
+
+def _check_up(context: Context, spec: InstanceSpec) -> None:
+    state = context.world.runtime.look(spec.name)
+    if state is None or not state.running:
+        status = state.exit_status if state is not None else None
+        raise LadingError(
+            "start-failed",
+            doing=f"start of worker {spec.label}",
+            happened=f"it exited with status {status} within {SETTLE:g} s",
+            details=context.last_words(spec),
+            hint=f"lading logs {context.rollout.environment} {spec.service} --rollout {context.rollout.id}",
+        )

@@ -1,0 +1,110 @@
+"""What an act has at hand: the ports, its rollout, and the way to tell of its progress."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from lading.engine.story import Story
+from lading.engine.world import World
+from lading.model.environment import EnvironmentRecord, InstanceSpec
+from lading.model.errors import LadingError
+from lading.model.plan import Step
+from lading.model.rollout import Rollout
+from lading.model.secret import Secret
+
+
+class Locks:
+    """One lock per environment around changing its routes: the engine and the supervisor take turns."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def of(self, environment: str) -> threading.Lock:
+        """Return the lock of ``project/environment``."""
+        with self._guard:
+            return self._locks[environment]
+
+
+class Context:
+    """The surroundings of one act."""
+
+    def __init__(
+        self, world: World, rollout: Rollout, story: Story, locks: Locks, stopping: Callable[[], bool]
+    ) -> None:
+        self.world = world
+        self.rollout = rollout
+        self.locks = locks
+        self._story = story
+        self._stopping = stopping
+        self.index = 0
+        self.step: Step | None = None
+
+    @property
+    def key(self) -> str:
+        """The environment as ``project/name``."""
+        return f"{self.rollout.project}/{self.rollout.environment}"
+
+    def record(self) -> EnvironmentRecord:
+        """Return the environment's record as the journal has it now."""
+        record = self.world.journal.environment(self.rollout.project, self.rollout.environment)
+        if record is None:
+            raise LadingError(
+                "unknown-environment",
+                doing=f"rollout {self.rollout.id}",
+                happened=f"the journal has no environment {self.key}",
+                hint="lading status",
+            )
+        return record
+
+    def progress(self, text: str, **data: Any) -> None:
+        """Tell what the step is waiting for."""
+        self._story.tell("progress", index=self.index, step=self.step, text=text, data=data)
+
+    def warn(self, text: str) -> None:
+        """Tell of something that went wrong without turning the rollout around."""
+        self._story.tell("warning", index=self.index, step=self.step, text=text)
+
+    def cancelled(self) -> str:
+        """Return who asked this rollout to turn back; empty when nobody did."""
+        current = self.world.journal.rollout(self.rollout.id)
+        return current.cancel if current is not None else ""
+
+    def check_cancelled(self) -> None:
+        """Raise ``cancelled`` when somebody asked the rollout to turn back, or Parked when the agent is stopping."""
+        if self._stopping():
+            raise Parked("the agent is stopping; it takes the rollout up again when it starts")
+        who = self.cancelled()
+        if who and self.rollout.direction == "forward":
+            raise LadingError("cancelled", doing=f"rollout {self.rollout.id}", happened=f"turned back by {who}")
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but end early when the rollout is cancelled or the agent stops."""
+        self.world.clock.wait(seconds, lambda: self._stopping())
+        self.check_cancelled()
+
+    def secrets_of(self, spec: InstanceSpec) -> dict[str, Secret]:
+        """Return the environment variables of an instance that hold secrets, in the versions its unit pinned."""
+        return {
+            variable: self.world.secrets.get(self.key, name, version)
+            for variable, (name, version) in spec.secrets.items()
+        }
+
+    def last_words(self, spec: InstanceSpec, lines: int = 5) -> tuple[str, ...]:
+        """Return the last lines an instance wrote, for an error's details."""
+        return tuple(f"{spec.label}: {line}" for line in self.world.runtime.logs(spec.name, lines=lines))
+
+    def serving_now(self) -> str:
+        """Say what serves, for an error's third sentence."""
+        serving = self.record().serving
+        if serving is None:
+            return f"{self.rollout.environment} serves nothing yet"
+        return f"{self.rollout.environment} serves {serving.release.version}"
+
+
+class Parked(Exception):
+    """The rollout cannot go on now, in either direction, but nothing is lost: it is taken up again later.
+
+    Raised while the journal cannot be written (a full disk) and while the agent stops.
+    """

@@ -1,0 +1,324 @@
+"""Carries a plan forward, or back, over the journal: each step intent → act → outcome.
+
+*Resume* needs no code of its own: an intent without an outcome is acted again (acts are idempotent), a step with an
+outcome is passed over. The direction is a journaled fact, so a rollout that was unwinding when the agent died goes on
+unwinding.
+"""
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from lading.engine.acts import ACTS, UNDOS
+from lading.engine.acts.attest import facts_of, sign
+from lading.engine.context import Context, Locks, Parked
+from lading.engine.done import Done
+from lading.engine.ledger import Ledger
+from lading.engine.story import Story
+from lading.engine.world import World
+from lading.model.bill import Envelope
+from lading.model.errors import LadingError
+from lading.model.plan import Cutover, Step
+from lading.model.rollout import Direction, Outcome, Rollout
+
+# Seconds between tries of an undo that failed; after the last the rollout is stuck and somebody has to look.
+UNDO_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+# Seconds between tries of a step behind the point of no return.
+LATE_PAUSES = (0.2, 1.0)
+
+
+def _nobody(number: int) -> None:
+    """Publish to nobody."""
+
+
+def _never() -> bool:
+    return False
+
+
+class Engine:
+    """Carries rollouts. One call of :meth:`carry` is one thread's work for one rollout.
+
+    ``published`` is called with the rollout's number after every event; ``stopping`` tells that the agent is about to
+    end, so that a waiting rollout is parked and taken up at the next start.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        locks: Locks | None = None,
+        published: Callable[[int], None] = _nobody,
+        stopping: Callable[[], bool] = _never,
+    ) -> None:
+        self._world = world
+        self._locks = locks or Locks()
+        self._published = published
+        self._stopping = stopping
+
+    def carry(self, number: int) -> Rollout:
+        """Carry a rollout to its outcome, from wherever it stands, and return it.
+
+        Raise :class:`~lading.engine.context.Parked` when it cannot go on now (journal not writable, agent stopping);
+        then call again later.
+        """
+        rollout = self._world.journal.rollout(number)
+        if rollout is None:
+            raise LadingError("unknown-rollout", happened=f"the journal has no rollout {number}")
+        if rollout.outcome is not None:
+            return rollout
+        return _Passage(self._world, rollout, self._locks, self._published, self._stopping).carry()
+
+
+class _Passage:
+    """One run of one rollout through its plan."""
+
+    def __init__(
+        self,
+        world: World,
+        rollout: Rollout,
+        locks: Locks,
+        published: Callable[[int], None],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._world = world
+        self._rollout = rollout
+        self._ledger = Ledger(world, rollout.id)
+        self._story = Story(world, rollout, published)
+        self._context = Context(world, rollout, self._story, locks, stopping)
+
+    def carry(self) -> Rollout:
+        if self._rollout.direction == "forward":
+            self._forward()
+        error = self._error()
+        if self._direction() == "unwinding":
+            stuck = self._unwind()
+            if stuck is not None:
+                return self._finish("stuck", stuck)
+            return self._finish(self._turned_outcome(error), error)
+        return self._finish("succeeded", None)
+
+    # forward
+
+    def _forward(self) -> None:
+        self._resume_prober()
+        for index, step in enumerate(self._rollout.plan.steps):
+            if self._ledger.marked(index, "forward", "outcome") is not None:
+                continue
+            if not step.critical and self._ledger.marked(index, "forward", "failed") is not None:
+                continue
+            if not self._step_forward(index, step):
+                return
+
+    def _step_forward(self, index: int, step: Step) -> bool:
+        try:
+            if step.critical:
+                self._context.check_cancelled()
+                self._act(index, step)
+            else:
+                self._act_late(index, step)
+        except Parked:
+            raise
+        except LadingError as error:
+            self._turn(index, step, error)
+            return False
+        except Exception as error:  # noqa: BLE001  (whatever an act raises, the old release must serve on)
+            self._turn(index, step, _unforeseen(step, error))
+            return False
+        return True
+
+    def _act(self, index: int, step: Step) -> None:
+        clock = self._world.clock
+        self._enter(index, step)
+        if self._ledger.marked(index, "forward", "intent") is None:
+            self._ledger.write(index, "forward", "intent")
+        self._tell("step", index, step, step.detail)
+        start = clock.monotonic()
+        done: Done = ACTS[type(step)](self._context, step)
+        seconds = clock.monotonic() - start
+        facts = self._story.clean_data(done.facts)
+        self._ledger.write(index, "forward", "outcome", seconds=seconds, result=facts, record=done.record)
+        self._tell("done", index, step, done.text or step.detail, seconds)
+
+    def _act_late(self, index: int, step: Step) -> None:
+        """Act behind the point of no return: try again, then say what failed and go on; the new release serves."""
+        for pause in (*LATE_PAUSES, None):
+            try:
+                self._act(index, step)
+                return
+            except Parked:
+                raise
+            except Exception as error:  # noqa: BLE001  (the release serves; a failed step is reported, not undone)
+                if pause is not None:
+                    self._world.clock.wait(pause, _never)
+                    continue
+                said = error if isinstance(error, LadingError) else _unforeseen(step, error)
+                text = self._story.clean(str(said))
+                self._ledger.write(index, "forward", "failed", result={"error": text})
+                self._tell("warning", index, step, f"{step.kind} failed, the new release serves on: {text}")
+
+    def _turn(self, index: int, step: Step, error: LadingError) -> None:
+        plain = self._story.clean_data(error.to_plain())
+        self._ledger.write(index, "forward", "failed", result={"error": plain})
+        self._tell("failed", index, step, plain["happened"], data=plain)
+        self._ledger.patiently(lambda: self._world.journal.turn(self._rollout.id, "unwinding", plain))
+        self._tell_all("direction", "unwinding")
+
+    # back
+
+    def _unwind(self) -> dict[str, Any] | None:
+        """Undo what began, last first; return the error when an undo failed for good."""
+        for index, step in reversed(list(enumerate(self._rollout.plan.steps))):
+            undo = UNDOS.get(type(step))
+            began = self._ledger.marked(index, "forward", "intent") is not None
+            if undo is None or not began or self._ledger.marked(index, "unwinding", "outcome") is not None:
+                continue
+            error = self._undo(index, step, undo)
+            if error is not None:
+                return error
+        return None
+
+    def _undo(self, index: int, step: Step, undo: Callable[..., Done | None]) -> dict[str, Any] | None:
+        self._enter(index, step)
+        self._ledger.write(index, "unwinding", "intent")
+        self._tell("undo", index, step, step.undo_text)
+        clock = self._world.clock
+        start = clock.monotonic()
+        for pause in (*UNDO_PAUSES, None):
+            try:
+                done = undo(self._context, step) or Done()
+                break
+            except Parked:
+                raise
+            except Exception as error:  # noqa: BLE001  (an undo that fails is tried again, then somebody has to look)
+                if pause is None:
+                    return self._story.clean_data(_undo_failed(step, error).to_plain())  # type: ignore[no-any-return]
+                self._world.clock.wait(pause, _never)
+        seconds = clock.monotonic() - start
+        self._ledger.write(index, "unwinding", "outcome", seconds=seconds, record=done.record)
+        self._tell("undone", index, step, done.text or step.undo_text, seconds)
+        return None
+
+    # the end
+
+    def _turned_outcome(self, error: dict[str, Any] | None) -> Outcome:
+        if self._cut_over():
+            return "rolled_back"
+        return "cancelled" if error is not None and error["code"] == "cancelled" else "unwound"
+
+    def _cut_over(self) -> bool:
+        return any(
+            isinstance(step, Cutover) and self._ledger.marked(index, "forward", "outcome") is not None
+            for index, step in enumerate(self._rollout.plan.steps)
+        )
+
+    def _finish(self, outcome: Outcome, error: dict[str, Any] | None) -> Rollout:
+        facts = self._facts()
+        statements = self._failure_statement(outcome, facts)
+        record = None
+        if outcome == "stuck":
+            text = f"rollout {self._rollout.id} is stuck: {error['happened'] if error else ''}"
+            record = msgspec.structs.replace(self._context.record(), alert=text)
+        elif outcome == "succeeded" and self._context.record().alert:
+            record = msgspec.structs.replace(self._context.record(), alert="")
+        self._tell_all("finished", outcome, data={"outcome": outcome, "error": error})
+        self._ledger.patiently(
+            lambda: self._world.journal.finish(
+                self._rollout.id,
+                outcome,
+                at=self._world.clock.now(),
+                error=error,
+                lost_requests=facts.get("lost_requests", 0),
+                requests=facts.get("requests", 0),
+                record=record,
+                statements=statements,
+            )
+        )
+        self._story.published()
+        finished = self._world.journal.rollout(self._rollout.id)
+        assert finished is not None
+        return finished
+
+    def _facts(self) -> dict[str, Any]:
+        try:
+            return facts_of(self._context)
+        except LadingError as error:
+            self._tell_all("warning", f"what the rollout measured is incomplete: {error}")
+            return {}
+
+    def _failure_statement(self, outcome: Outcome, facts: dict[str, Any]) -> tuple[tuple[str, Envelope], ...]:
+        unit = self._rollout.plan.unit
+        if outcome == "succeeded" or unit is None:
+            return ()
+        try:
+            envelope = sign(self._context, unit, "rollout", passed=False, facts={**facts, "outcome": outcome})
+        except LadingError as error:
+            self._tell_all("warning", f"the failure could not be signed into the bill: {error}")
+            return ()
+        return ((unit.release.digest, envelope),)
+
+    # helpers
+
+    def _resume_prober(self) -> None:
+        """Start the prober again when the agent died while it asked; its count begins anew, and that is said."""
+        steps = list(enumerate(self._rollout.plan.steps))
+        asking = [i for i, step in steps if step.kind == "prober" and self._ledger.marked(i, "forward", "outcome")]
+        drained = [i for i, step in steps if step.kind == "drain" and self._ledger.marked(i, "forward", "outcome")]
+        if asking and not drained:
+            step = self._rollout.plan.steps[asking[0]]
+            self._enter(asking[0], step)
+            ACTS[type(step)](self._context, step)
+            self._tell(
+                "warning", asking[0], step, "the agent was interrupted: lost requests are counted anew from here"
+            )
+
+    def _enter(self, index: int, step: Step) -> None:
+        self._context.index, self._context.step = index, step
+
+    def _direction(self) -> Direction:
+        current = self._world.journal.rollout(self._rollout.id)
+        return current.direction if current is not None else self._rollout.direction
+
+    def _error(self) -> dict[str, Any] | None:
+        current = self._world.journal.rollout(self._rollout.id)
+        return current.error if current is not None else None
+
+    def _tell(
+        self,
+        kind: str,
+        index: int,
+        step: Step,
+        text: str,
+        seconds: float | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        rounded = round(seconds, 3) if seconds is not None else None
+        self._ledger.patiently(
+            lambda: self._story.tell(kind, index=index, step=step, text=text, seconds=rounded, data=data)
+        )
+
+    def _tell_all(self, kind: str, text: str, data: dict[str, Any] | None = None) -> None:
+        self._ledger.patiently(lambda: self._story.tell(kind, text=text, data=data))
+
+
+def _unforeseen(step: Step, error: Exception) -> LadingError:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return LadingError(
+        "unexpected",
+        doing=step.kind,
+        happened=f"{type(error).__name__}: {error}",
+        details=(f"{where.filename.rpartition('/')[2]}:{where.lineno} in {where.name}",),
+        hint="the traceback is in the agent's log",
+    )
+
+
+def _undo_failed(step: Step, error: Exception) -> LadingError:
+    return LadingError(
+        "stuck",
+        doing=f"undo of {step.kind} ({step.undo_text})",
+        happened=str(error),
+        now="what served before still serves; nothing further is changed by itself",
+        hint="mend the cause, then: lading deploy of the release that should serve",
+    )

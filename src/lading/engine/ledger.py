@@ -1,0 +1,67 @@
+"""What the journal already knows of a rollout, and writing more of it, patiently."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from lading.engine.context import Parked
+from lading.engine.world import World
+from lading.model.environment import EnvironmentRecord
+from lading.model.errors import LadingError
+from lading.model.rollout import Direction, Mark, Phase
+
+# Seconds between tries of a journal write that failed (a full disk): short first, for faults that heal at once.
+RETRY_PAUSES = (0.1, 0.5, 2.0)
+
+_T = TypeVar("_T")
+
+
+class Ledger:
+    """Reads and makes the marks of one rollout."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self._world = world
+        self._number = number
+
+    def marked(self, index: int, direction: Direction, *phases: Phase) -> Mark | None:
+        """Return the last mark of a step in a direction that is of one of the phases."""
+        found = None
+        for mark in self._world.journal.marks(self._number):
+            if mark.step == index and mark.direction == direction and mark.phase in phases:
+                found = mark
+        return found
+
+    def write(
+        self,
+        index: int,
+        direction: Direction,
+        phase: Phase,
+        *,
+        seconds: float = 0.0,
+        result: dict[str, Any] | None = None,
+        record: EnvironmentRecord | None = None,
+    ) -> None:
+        """Make a mark, and save the environment's record in the same commit."""
+        mark = Mark(
+            step=index,
+            direction=direction,
+            phase=phase,
+            at=self._world.clock.now(),
+            seconds=round(seconds, 4),
+            result=result or {},
+        )
+        self.patiently(lambda: self._world.journal.mark(self._number, mark, record))
+
+    def patiently(self, write: Callable[[], _T]) -> _T:
+        """Carry out a journal write; a failing one is tried again, then the rollout is parked.
+
+        Parking is safe: what serves goes on serving, and the next try begins from what the journal holds.
+        """
+        for pause in RETRY_PAUSES:
+            try:
+                return write()
+            except (LadingError, OSError):
+                self._world.clock.wait(pause, lambda: False)
+        try:
+            return write()
+        except (LadingError, OSError) as error:
+            raise Parked(f"the journal cannot be written: {error}") from error

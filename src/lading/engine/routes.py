@@ -1,0 +1,43 @@
+"""From a unit to its routes: addresses are looked up when they are applied, so a restarted instance is found."""
+
+from lading.engine.world import World
+from lading.model.environment import Backend, EnvironmentRecord, Pinned, Routes, ServiceRoute
+
+
+def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
+    """Return the routes of a unit with the addresses its running instances have now."""
+    services = []
+    for name in dict.fromkeys(spec.service for spec in unit.web):
+        service = unit.release.manifest.services[name]
+        specs = [spec for spec in unit.web if spec.service == name]
+        services.append(
+            ServiceRoute(
+                service=name,
+                path=service.path,
+                strip_prefix=service.strip_prefix,
+                backends=tuple(_backends(world, [spec.name for spec in specs])),
+                ready=specs[0].ready,
+                affinity=service.affinity,
+            )
+        )
+    return Routes(
+        environment=record.key,
+        generation=generation_of(unit),
+        port=record.port,
+        domain=unit.configuration.table.domain,
+        services=tuple(services),
+    )
+
+
+def generation_of(unit: Pinned) -> str:
+    """Return the name under which the router counts a unit's requests."""
+    return f"r{unit.rollout}"
+
+
+def _backends(world: World, names: list[str]) -> list[Backend]:
+    backends = []
+    for name in names:
+        state = world.runtime.look(name)
+        if state is not None and state.address:
+            backends.append(Backend(instance=name, address=state.address))
+    return backends

@@ -1,0 +1,68 @@
+"""Pure: (release, environment, what is observed) → the plan that is shown, journaled and carried out."""
+
+from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
+from lading.model.plan import Plan, Step
+from lading.model.release import Release
+from lading.planner import blue_green
+from lading.planner.units import unit_of
+
+
+def plan_release(number: int, kind: str, release: Release, configuration: Configuration, observed: Observed) -> Plan:
+    """Plan to bring an environment to a release with today's configuration; ``kind`` is ``deploy`` or ``promote``."""
+    unit = unit_of(number, release, configuration, observed.databases)
+    return _plan(
+        kind,
+        unit,
+        observed,
+        reasons=_reasons(unit, observed.record),
+        steps=blue_green.steps(unit, observed.record, back_to_earlier=False, warm=False),
+    )
+
+
+def plan_rollback(unit: Pinned, observed: Observed) -> Plan:
+    """Plan to return to an earlier unit exactly as it ran: digest, configuration, secret versions, health contract."""
+    warm = bool(unit.web) and all(spec.name in observed.running for spec in unit.web)
+    reason = (
+        "its instances are still up: going back is a route change"
+        if warm
+        else "its instances are gone: they are started again from the stored artifact, nothing is rebuilt"
+    )
+    return _plan(
+        "rollback",
+        unit,
+        observed,
+        reasons=(reason,),
+        steps=blue_green.steps(unit, observed.record, back_to_earlier=True, warm=warm),
+    )
+
+
+def is_noop(release: Release, configuration: Configuration, record: EnvironmentRecord) -> bool:
+    """Tell whether the environment already serves this digest with this configuration."""
+    serving = record.serving
+    return (
+        serving is not None
+        and serving.release.digest == release.digest
+        and serving.configuration.revision == configuration.revision
+    )
+
+
+def _plan(kind: str, unit: Pinned, observed: Observed, *, reasons: tuple[str, ...], steps: tuple[Step, ...]) -> Plan:
+    serving = observed.record.serving
+    return Plan(
+        project=unit.release.project,
+        environment=unit.configuration.environment,
+        kind=kind,
+        release=unit.release.version,
+        digest=unit.release.digest,
+        previous=serving.release.version if serving is not None else None,
+        steps=steps,
+        reasons=reasons,
+    )
+
+
+def _reasons(unit: Pinned, record: EnvironmentRecord) -> tuple[str, ...]:
+    if record.serving is None:
+        return ("nothing serves yet: there is no previous release to drain or to return to",)
+    if record.serving.release.digest == unit.release.digest:
+        return ("same digest, other configuration: a configuration change is a rollout of the release that serves",)
+    return ()
