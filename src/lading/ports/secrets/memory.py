@@ -32,7 +32,7 @@ class MemorySecrets:
             "secret-missing",
             doing=f"reading secret {name} of {environment}",
             happened=f"version {version} is not there or empty",
-            hint=f"lading secret set {environment.rpartition('/')[2]} {name}",
+            hint=f"lading secrets set {environment.rpartition('/')[2]} {name}",
         )
 
     def put(self, environment: str, values: Mapping[str, Secret]) -> Mapping[str, int]:
