@@ -1,0 +1,92 @@
+"""``lading agent``: the daemon of this host."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import click
+
+from lading.cli.base import LadingGroup
+from lading.cli.state import State, pass_state
+from lading.client.address import local_address
+from lading.client.agent import Agent
+from lading.client.local import answers
+from lading.client.local import start as start_agent
+from lading.model.errors import LadingError
+
+STOP_TIMEOUT = 15.0  # seconds an agent may take to end
+STOP_POLL = 0.02  # seconds between looks
+
+
+@click.group(cls=LadingGroup)
+def agent() -> None:
+    """Run, start, stop and look at this host's agent."""
+
+
+@agent.command("run")
+def run() -> None:
+    """Run the agent in the foreground, as a service manager does."""
+    # The agent is started as a program: the command line shares no memory and no imports with it.
+    os.execv(sys.executable, [sys.executable, "-m", "lading.agent", "--home", str(local_address().home)])
+
+
+@agent.command("start")
+@pass_state
+def start(state: State) -> None:
+    """Start the agent detached; quiet when it runs already."""
+    start_agent()
+    _tell(state)
+
+
+@agent.command("status")
+@pass_state
+def status(state: State) -> None:
+    """Show whether the agent runs, and as what. Exit status 7 when it does not."""
+    _tell(state)
+
+
+def _tell(state: State) -> None:
+    own = Agent(local_address()) if state.agent is None else state.own_agent()
+    about = own.get("/v1/agent")
+    state.say(f"agent {about['name']} runs: lading {about['version']}, pid {about['pid']}")
+    for name in ("home", "fingerprint", "runtime", "isolation"):
+        state.say(f"  {name:<12} {about[name]}")
+    state.result({"agent": about})
+
+
+@agent.command("stop")
+@pass_state
+def stop(state: State) -> None:
+    """Stop the agent. What it serves goes on serving; a running rollout is taken up when it runs again."""
+    address = local_address()
+    if not answers(address):
+        state.say("the agent does not run")
+        state.result({"agent": {"stopped": False}})
+        return
+    pid = Agent(address).get("/v1/agent")["pid"]
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while _alive(pid) or answers(address):
+        if time.monotonic() > deadline:
+            raise LadingError(
+                "unexpected",
+                doing=f"stopping the agent (pid {pid})",
+                happened=f"it has not ended after {STOP_TIMEOUT:g} s",
+                now="what it serves goes on serving",
+                hint=f"its log: {address.home / 'agent.log'}; then kill {pid}",
+            )
+        time.sleep(STOP_POLL)
+    state.say(f"stopped (pid {pid}); what it served goes on serving")
+    state.result({"agent": {"stopped": True, "pid": pid}})
+
+
+def _alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            # Dead but not reaped yet counts as dead.
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

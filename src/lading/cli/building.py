@@ -1,0 +1,141 @@
+"""Sees that a release is there: finds it at the agent, builds it from the clean HEAD, carries it to its host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from lading.cli.project import Outline, read
+from lading.cli.source import Head, export, head, require_clean, require_tag_here
+from lading.cli.state import State, echo_json
+from lading.cli.words import seconds, short, size
+from lading.client.agent import Agent, StreamLost
+from lading.client.transfer import find_release, release_path, send_release
+from lading.model.errors import LadingError
+
+
+class Built(NamedTuple):
+    """A release as the agent knows it, and the agent that has it."""
+
+    release: dict[str, Any]
+    agent: Agent
+
+
+def kind_of(release: dict[str, Any]) -> str:
+    """Return what the release is made of: ``bundle``, ``image``, or both."""
+    return "+".join(sorted({artifact["kind"] for artifact in release["artifacts"]}))
+
+
+def provide(state: State, version: str | None) -> Built:
+    """Return the release of a version, else of the clean HEAD, which is built when one's own agent lacks it."""
+    agent = state.own_agent()
+    outline = state.outline
+    if version is not None:
+        found = find_release(agent, outline.name, version)
+        return Built(found or _build_tagged(state, agent, version), agent)
+    commit = head(outline.directory)
+    require_clean(outline.directory, outline.path.name)
+    found = find_release(agent, outline.name, commit.version)
+    if found is not None and found.get("commit") == commit.commit:
+        return Built(found, agent)
+    return Built(build(state, agent, commit.version), agent)
+
+
+def build(state: State, agent: Agent, version: str | None) -> dict[str, Any]:
+    """Build a release from the clean HEAD at the agent and return it."""
+    outline = state.outline
+    commit = head(outline.directory)
+    version = version or commit.version
+    require_tag_here(outline.directory, version, commit.commit)
+    untracked = require_clean(outline.directory, outline.path.name)
+    if untracked:
+        state.note(f"left out, not committed: {', '.join(untracked[:5])}{' …' if len(untracked) > 5 else ''}")
+    return _send(state, agent, outline, Head(commit.commit, version))
+
+
+def carry(state: State, built: Built, target: Agent) -> None:
+    """Carry the release to the environment's agent, when that is another one."""
+    if target.address.socket == built.agent.address.socket:
+        return
+    import time
+
+    began = time.monotonic()
+    moved = send_release(built.release, built.agent, target)
+    text = f"{moved.sent} of {moved.total} layers, {size(moved.size)}"
+    took = time.monotonic() - began
+    if state.json:
+        event = {"kind": "transfer", "text": text, "seconds": round(took, 3)}
+        echo_json({"event": event})
+    else:
+        state.say(f"  ✓ {'transfer':<16} {text}   {seconds(took)}")
+
+
+def _build_tagged(state: State, agent: Agent, version: str) -> dict[str, Any]:
+    commit = head(state.outline.directory)
+    if version != commit.version:
+        raise LadingError(
+            "unknown-release",
+            doing=f"looking for release {version} of {state.outline.name}",
+            happened=f"the agent at {agent.address} has none, and HEAD is {commit.version}",
+            now="nothing was changed",
+            hint=f"git checkout the commit that is to be {version}, then: lading release {version}",
+        )
+    return build(state, agent, version)
+
+
+def _send(state: State, agent: Agent, outline: Outline, commit: Head) -> dict[str, Any]:
+    body = _body(outline, commit.commit)
+    path = release_path(outline.name, commit.version)
+    try:
+        for line in agent.stream("POST", path, body, commit=commit.commit):
+            if "release" in line:
+                release: dict[str, Any] = line["release"]
+                return release
+            _tell(state, line)
+    except StreamLost as error:
+        raise _unfinished(agent, commit.version, str(error)) from error
+    raise _unfinished(agent, commit.version, "its answer has no release")
+
+
+def _body(outline: Outline, commit: str) -> Iterator[bytes]:
+    import msgspec
+
+    # One line of JSON, then the tar: one request, and the agent never has to search the tar.
+    yield msgspec.json.encode(read(outline.path)) + b"\n"
+    yield from export(outline.directory, commit)
+
+
+def _tell(state: State, line: dict[str, Any]) -> None:
+    if state.json:
+        echo_json(line)
+    else:
+        state.say(f"    {line.get('event', {}).get('text', '')}")
+
+
+def _unfinished(agent: Agent, version: str, reason: str) -> LadingError:
+    return LadingError(
+        "agent-unreachable",
+        doing=f"building {version} at the agent {agent.address}",
+        happened=f"the agent went away before the build was done ({reason})",
+        now="no release was recorded",
+        hint="lading agent status, then the same command again",
+    )
+
+
+def describe(release: dict[str, Any]) -> str:
+    """Return the line that names a release: ``cashback v1.5.0  sha256:4f1c…  bundle``."""
+    total = sum(layer["size"] for artifact in release["artifacts"] for layer in artifact["layers"])
+    kind = kind_of(release)
+    return f"{release['project']} {release['version']}  {short(release['digest'])}  {kind}, {size(total)}"
+
+
+def payload(release: dict[str, Any]) -> dict[str, Any]:
+    """Return the result object of a release."""
+    return {
+        "release": {"version": release["version"], "digest": release["digest"], "kind": kind_of(release)},
+    }
+
+
+def envelopes(agent: Agent, digest: str) -> list[dict[str, Any]]:
+    """Return the signed statements that an agent has about a release."""
+    return [entry["envelope"] for entry in agent.get(f"/v1/bills/{digest}")["statements"]]

@@ -1,0 +1,47 @@
+"""``lading check`` and ``lading schema``: the manifest, without an agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lading.cli.base import LadingCommand
+from lading.cli.state import State, echo, pass_state
+from lading.cli.words import count
+
+if TYPE_CHECKING:
+    from lading.model.manifest import Manifest
+
+
+@click.command(cls=LadingCommand)
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
+@pass_state
+def check(state: State, file: str | None) -> None:
+    """Check the manifest (FILE, else the project's lading.toml) and list all its problems with their places."""
+    from lading.cli.project import read, require_manifest
+
+    path = Path(file) if file else require_manifest(state.directory)
+    manifest = read(path)
+    state.say(f"{path.name} is valid: {_summary(manifest)}")
+    state.result({"manifest": {"file": str(path), "project": manifest.project.name, "valid": True}})
+
+
+def _summary(manifest: Manifest) -> str:
+    parts = [
+        count(len(manifest.services), "service"),
+        count(len(manifest.smoke), "smoke check"),
+        count(len(manifest.environments), "environment"),
+    ]
+    return ", ".join(parts)
+
+
+@click.command(cls=LadingCommand)
+def schema() -> None:
+    """Print the JSON Schema of lading.toml, for editors."""
+    import json
+
+    from lading.manifest import json_schema
+
+    echo(json.dumps(json_schema(), indent=2))

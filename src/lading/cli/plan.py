@@ -1,0 +1,48 @@
+"""``lading plan``: what a deploy would do, step by step, without doing it."""
+
+import click
+
+from lading.cli.base import LadingCommand
+from lading.cli.state import State, pass_state
+from lading.client.agent import requester
+
+
+@click.command(cls=LadingCommand)
+@click.argument("environment")
+@click.argument("version", required=False)
+@pass_state
+def plan(state: State, environment: str, version: str | None) -> None:
+    """Show what deploying to ENVIRONMENT would do, without doing it.
+
+    The steps shown are the very values that a deploy carries out. As in deploy, a release of the clean HEAD is built
+    (and carried to the environment's host) when it does not exist yet: that touches nothing that serves.
+    """
+    from lading.cli.building import carry, envelopes, provide
+    from lading.cli.project import environment_table
+
+    outline = state.outline
+    target = state.agent_for(environment)
+    table = environment_table(outline.path, environment)
+    built = provide(state, version)
+    carry(state, built, target)
+    answer = target.post(
+        "/v1/plans",
+        {
+            "kind": "deploy",
+            "project": outline.name,
+            "environment": environment,
+            "version": built.release["version"],
+            "table": table,
+            "requested_by": requester(),
+            "bill": envelopes(built.agent, built.release["digest"]),
+            "dry_run": True,
+        },
+    )
+    shown = answer["plan"]
+    if not shown["steps"]:
+        state.say(f"{environment} already serves {shown['release']} as configured; nothing to do")
+    else:
+        state.say(f"{outline.name} {environment}: {shown['previous'] or 'nothing'} → {shown['release']}\n")
+    for line in (*answer["lines"], *shown.get("reasons", ())):
+        state.say(f"  {line}")
+    state.result({"plan": shown})

@@ -1,0 +1,106 @@
+"""Finds the project: its manifest, read shallowly for names and hosts or wholly for what a release needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lading.model.errors import LadingError
+
+if TYPE_CHECKING:
+    from lading.model.manifest import Manifest
+
+MANIFEST = "lading.toml"
+
+
+class Outline(NamedTuple):
+    """Where the manifest is, the project's name, and its environments' hosts."""
+
+    path: Path
+    name: str
+    hosts: dict[str, str | None]
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the manifest."""
+        return self.path.parent
+
+    def host_of(self, environment: str) -> str | None:
+        """Return an environment's host, None for one's own agent; raise ``unknown-environment``."""
+        if environment not in self.hosts:
+            raise unknown_environment(environment, self.path.name, list(self.hosts))
+        return self.hosts[environment]
+
+
+def unknown_environment(environment: str, place: str, known: list[str]) -> LadingError:
+    """Return the error for an environment that the manifest does not have."""
+    return LadingError(
+        "unknown-environment",
+        doing=f"looking for environment {environment}",
+        happened=f"{place} has none of that name; it has: {', '.join(known) or 'none'}",
+        hint=f"add a table [environments.{environment}], or name one of those",
+    )
+
+
+def find_manifest(directory: str | Path) -> Path | None:
+    """Return the nearest ``lading.toml`` in a directory or above it."""
+    start = Path(directory).absolute()
+    for place in (start, *start.parents):
+        if (place / MANIFEST).is_file():
+            return place / MANIFEST
+    return None
+
+
+def require_manifest(directory: str | Path) -> Path:
+    """Return the nearest ``lading.toml``; raise ``manifest-missing``."""
+    found = find_manifest(directory)
+    if found is None:
+        raise LadingError(
+            "manifest-missing",
+            doing="looking for the project",
+            happened=f"there is no {MANIFEST} in {Path(directory).absolute()} or above it",
+            hint="go to the project's directory, or name it: lading -C DIR …",
+        )
+    return found
+
+
+def outline(directory: str | Path) -> Outline:
+    """Read a manifest shallowly and fast; a broken one raises ``manifest-invalid`` with all its problems."""
+    import tomllib
+
+    path = require_manifest(directory)
+    try:
+        data = tomllib.loads(path.read_text())
+        return _outline(path, data)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        return _from_manifest(path)
+
+
+def _outline(path: Path, data: dict[str, Any]) -> Outline:
+    name = data["project"]["name"]
+    hosts = {key: value.get("host") for key, value in data.get("environments", {}).items()}
+    if not isinstance(name, str) or not all(host is None or isinstance(host, str) for host in hosts.values()):
+        raise TypeError("a name or host that is no text")
+    return Outline(path, name, hosts)
+
+
+def _from_manifest(path: Path) -> Outline:
+    manifest = read(path)
+    return Outline(path, manifest.project.name, {key: value.host for key, value in manifest.environments.items()})
+
+
+def read(path: Path) -> Manifest:
+    """Read and check the whole manifest; raise ``manifest-invalid`` with all its problems."""
+    from lading.manifest import load
+
+    return load(path)
+
+
+def environment_table(path: Path, environment: str) -> Any:
+    """Return the environment's table of the manifest as JSON-ready data; raise ``unknown-environment``."""
+    import msgspec
+
+    manifest = read(path)
+    if environment not in manifest.environments:
+        raise unknown_environment(environment, path.name, list(manifest.environments))
+    return msgspec.to_builtins(manifest.environments[environment])

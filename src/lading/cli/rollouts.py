@@ -1,0 +1,129 @@
+"""Asks an agent for a rollout and follows it to its end: what deploy, promote, rollback and cancel share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from lading.cli.main import INTERRUPTED, error_text
+from lading.cli.progress import story_for
+from lading.cli.state import State, echo, echo_json
+from lading.cli.words import count
+from lading.client.agent import Agent, AgentError
+from lading.client.follow import follow
+from lading.model.errors import LadingError
+
+TURNED_BACK = ("unwound", "cancelled", "rolled_back")
+
+
+@contextmanager
+def refusals(state: State, environment: str, release: str | None) -> Iterator[None]:
+    """Give scripts the result object for a rollout that was never opened, beside the error."""
+    try:
+        yield
+    except LadingError as error:
+        if not state.json:
+            raise
+        known = error.answer.get("rollout") if isinstance(error, AgentError) else None
+        echo_json({"rollout": known or _refused(environment, release), "error": error.to_plain()})
+        raise click.exceptions.Exit(error.exit_status) from error
+
+
+def _refused(environment: str, release: str | None) -> dict[str, Any]:
+    return {
+        "id": None,
+        "environment": environment,
+        "release": release,
+        "previous": None,
+        "outcome": "refused",
+        "seconds": 0.0,
+        "lost_requests": 0,
+        "requests": 0,
+        "steps": [],
+    }
+
+
+def carry_out(state: State, agent: Agent, request: dict[str, Any]) -> int:
+    """Ask for a rollout, tell its story, print its result, and return the exit status."""
+    answer = agent.post("/v1/rollouts", request)
+    if answer["number"] is None:
+        rollout = answer["rollout"]
+        state.say(f"{rollout['environment']} already serves {rollout['release']} as configured; nothing to do")
+        state.result({"rollout": rollout})
+        return 0
+    last = tell(state, agent, answer["number"])
+    turned = request["kind"] == "rollback" and answer["kind"] != "rollback"
+    return conclude(state, last, turned_back_is_done=turned)
+
+
+def tell(state: State, agent: Agent, number: int) -> dict[str, Any]:
+    """Tell a rollout's story to its end and return the last line, which holds its result."""
+    story = story_for(state)
+    try:
+        for line in follow(agent, number):
+            if "rollout" in line:
+                return line
+            story.event(line["event"])
+    except KeyboardInterrupt:
+        story.close()
+        _detached(state, number)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    finally:
+        story.close()
+    raise AssertionError("follow ends with a result or raises")
+
+
+def _detached(state: State, number: int) -> None:
+    state.note(f"\ndetached: rollout {number} goes on without this terminal")
+    state.note("  follow it: lading status")
+    state.note(f"  turn it back: lading cancel {number}")
+
+
+def conclude(state: State, last: dict[str, Any], *, turned_back_is_done: bool = False) -> int:
+    """Print how a rollout ended and return the exit status."""
+    rollout = last["rollout"]
+    outcome = rollout["outcome"]
+    if state.json:
+        echo_json(last)
+    elif outcome == "succeeded":
+        state.say(f"\n{_summary(rollout)}")
+    elif turned_back_is_done and outcome in TURNED_BACK:
+        state.say(f"\n{rollout['environment']} serves {rollout['previous'] or 'nothing'}; the rollout was turned back")
+    else:
+        echo("\n" + _failure(last), err=True)
+    if turned_back_is_done and outcome in TURNED_BACK:
+        return 0
+    return _exit_status(outcome)
+
+
+def _exit_status(outcome: str) -> int:
+    from lading.model.rollout import EXIT_OF_OUTCOME
+
+    return EXIT_OF_OUTCOME[outcome]
+
+
+def _summary(rollout: dict[str, Any]) -> str:
+    parts = [f"{rollout['environment']} serves {rollout['release']}"]
+    if rollout["requests"]:
+        parts.append(f"{rollout['lost_requests']:,} of {count(rollout['requests'], 'probe request')} lost")
+    if rollout["previous"] and rollout["previous"] != rollout["release"]:
+        parts.append(f"back in one step: lading rollback {rollout['environment']}")
+    return " · ".join(parts)
+
+
+def _failure(last: dict[str, Any]) -> str:
+    rollout = last["rollout"]
+    if last.get("error"):
+        return error_text(LadingError.from_plain(last["error"]))
+    serves = rollout["previous"] or "nothing"
+    return f"{rollout['outcome'].replace('_', ' ')}: {rollout['environment']} serves {serves}"
+
+
+def running(agent: Agent, project: str, environment: str) -> int | None:
+    """Return the number of the environment's unfinished rollout, None when there is none."""
+    answer = agent.get("/v1/rollouts", project=project, environment=environment, limit=1)
+    newest = answer["rollouts"][:1]
+    return newest[0]["id"] if newest and newest[0]["outcome"] is None else None

@@ -1,0 +1,93 @@
+"""``lading status``: what every environment serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lading.cli.base import LadingCommand
+from lading.cli.state import State, pass_state
+from lading.client.local import agent_at
+from lading.model.errors import LadingError
+
+
+@click.command(cls=LadingCommand)
+@click.argument("environment", required=False)
+@pass_state
+@click.pass_context
+def status(ctx: click.Context, state: State, environment: str | None) -> None:
+    """Show what ENVIRONMENT (every environment unless given) serves.
+
+    Outside a project, every environment of one's own agent is shown. When an agent cannot be reached, its environments
+    say so and the exit status is 7.
+    """
+    outline = state.outline_if_any()
+    if outline is None and environment is None:
+        found = _ask(state.agent, None)
+    else:
+        hosts = {environment: state.outline.host_of(environment)} if environment else state.outline.hosts
+        found = _of_project(state.outline.name, {name: state.agent or host for name, host in hosts.items()})
+    state.result({"environments": found})
+    for entry in found:
+        for line in _lines(entry):
+            state.say(line)
+    if not found:
+        state.say("no environment has been deployed yet; next: lading deploy local")
+    if any("error" in entry for entry in found):
+        ctx.exit(LadingError("agent-unreachable", happened="").exit_status)
+
+
+def _of_project(project: str, hosts: dict[str, str | None]) -> list[dict[str, Any]]:
+    known = {host: _ask(host, project) for host in dict.fromkeys(hosts.values())}
+    found = []
+    for name, host in hosts.items():
+        answers = known[host]
+        lost = next((entry for entry in answers if "error" in entry), {})
+        mine = next((entry for entry in answers if entry["name"] == name), None)
+        found.append(mine or {**_nothing(name, project), **{key: lost[key] for key in ("error",) if key in lost}})
+    return found
+
+
+def _ask(host: str | None, project: str | None) -> list[dict[str, Any]]:
+    try:
+        entries: list[dict[str, Any]] = agent_at(host).get("/v1/environments", project=project)["environments"]
+    except LadingError as error:
+        if error.code != "agent-unreachable" or project is None:
+            raise
+        return [{**_nothing("", project), "error": error.to_plain()}]
+    return entries
+
+
+def _nothing(name: str, project: str) -> dict[str, Any]:
+    return {"name": name, "project": project, "release": None, "digest": None, "url": "", "instances": []}
+
+
+def _lines(entry: dict[str, Any]) -> list[str]:
+    from lading.cli.words import age, short
+
+    name = f"{entry['name']:<14}"
+    if "error" in entry:
+        return [f"{name} not known: {entry['error']['doing']}: {entry['error']['happened']}"]
+    lines = [f"{name} serves nothing yet"]
+    if entry["release"]:
+        since = f"  since {age(entry['since'])}" if entry.get("since") else ""
+        lines = [f"{name} {entry['release']:<12} {short(entry['digest'])}  {entry['url']}{since}"]
+    lines += [f"  {_instance(one)}" for one in entry["instances"]]
+    if entry.get("rollout"):
+        running = entry["rollout"]
+        lines.append(f"  rollout {running['id']} under way: {running['kind']} {running['release']}, {running['step']}")
+    if entry.get("standby"):
+        lines.append(f"  {entry['standby']} stands by for: lading rollback {entry['name']}")
+    if entry.get("alert"):
+        lines.append(f"  ALERT {entry['alert']}")
+    return lines
+
+
+def _instance(one: dict[str, Any]) -> str:
+    from lading.cli.words import age
+
+    if not one["running"]:
+        return f"{one['name']:<12} not running, exit status {one['exit_status']}"
+    restarts = f", {one['restarts']} restarts" if one["restarts"] else ""
+    return f"{one['name']:<12} {one['address'] or 'worker':<22} up since {age(one['started'])}{restarts}"
