@@ -19,9 +19,10 @@ from lading.engine.ledger import Ledger
 from lading.engine.story import Story
 from lading.engine.world import World
 from lading.model.bill import Envelope
+from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.plan import Cutover, Step
-from lading.model.rollout import Direction, Outcome, Rollout
+from lading.model.rollout import Outcome, Rollout
 
 # Seconds between tries of an undo that failed; after the last the rollout is stuck and somebody has to look.
 UNDO_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -64,9 +65,7 @@ class Engine:
         Raise :class:`~lading.engine.context.Parked` when it cannot go on now (journal not writable, agent stopping);
         then call again later.
         """
-        rollout = self._world.journal.rollout(number)
-        if rollout is None:
-            raise LadingError("unknown-rollout", happened=f"the journal has no rollout {number}")
+        rollout = Ledger(self._world, number).rollout()
         if rollout.outcome is not None:
             return rollout
         return _Passage(self._world, rollout, self._locks, self._published, self._stopping).carry()
@@ -92,12 +91,12 @@ class _Passage:
     def carry(self) -> Rollout:
         if self._rollout.direction == "forward":
             self._forward()
-        error = self._error()
-        if self._direction() == "unwinding":
+        now = self._ledger.rollout()
+        if now.direction == "unwinding":
             stuck = self._unwind()
             if stuck is not None:
                 return self._finish("stuck", stuck)
-            return self._finish(self._turned_outcome(error), error)
+            return self._finish(self._turned_outcome(now.error), now.error)
         return self._finish("succeeded", None)
 
     # forward
@@ -220,9 +219,9 @@ class _Passage:
         record = None
         if outcome == "stuck":
             text = f"rollout {self._rollout.id} is stuck: {error['happened'] if error else ''}"
-            record = msgspec.structs.replace(self._context.record(), alert=text)
-        elif outcome == "succeeded" and self._context.record().alert:
-            record = msgspec.structs.replace(self._context.record(), alert="")
+            record = msgspec.structs.replace(self._record(), alert=text)
+        elif outcome == "succeeded" and self._record().alert:
+            record = msgspec.structs.replace(self._record(), alert="")
         self._tell_all("finished", outcome, data={"outcome": outcome, "error": error})
         self._ledger.patiently(
             lambda: self._world.journal.finish(
@@ -237,9 +236,10 @@ class _Passage:
             )
         )
         self._story.published()
-        finished = self._world.journal.rollout(self._rollout.id)
-        assert finished is not None
-        return finished
+        return self._ledger.rollout()
+
+    def _record(self) -> EnvironmentRecord:
+        return self._ledger.patiently(self._context.record)
 
     def _facts(self) -> dict[str, Any]:
         try:
@@ -276,14 +276,6 @@ class _Passage:
 
     def _enter(self, index: int, step: Step) -> None:
         self._context.index, self._context.step = index, step
-
-    def _direction(self) -> Direction:
-        current = self._world.journal.rollout(self._rollout.id)
-        return current.direction if current is not None else self._rollout.direction
-
-    def _error(self) -> dict[str, Any] | None:
-        current = self._world.journal.rollout(self._rollout.id)
-        return current.error if current is not None else None
 
     def _tell(
         self,

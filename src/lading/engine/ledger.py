@@ -1,4 +1,4 @@
-"""What the journal already knows of a rollout, and writing more of it, patiently."""
+"""What the journal already knows of a rollout, and making more of it known, patiently."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -7,9 +7,9 @@ from lading.engine.context import Parked
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
-from lading.model.rollout import Direction, Mark, Phase
+from lading.model.rollout import Direction, Mark, Phase, Rollout
 
-# Seconds between tries of a journal write that failed (a full disk): short first, for faults that heal at once.
+# Seconds between tries of the journal after one that failed (a full disk): short first, for faults that heal at once.
 RETRY_PAUSES = (0.1, 0.5, 2.0)
 
 _T = TypeVar("_T")
@@ -25,10 +25,17 @@ class Ledger:
     def marked(self, index: int, direction: Direction, *phases: Phase) -> Mark | None:
         """Return the last mark of a step in a direction that is of one of the phases."""
         found = None
-        for mark in self._world.journal.marks(self._number):
+        for mark in self.patiently(lambda: self._world.journal.marks(self._number)):
             if mark.step == index and mark.direction == direction and mark.phase in phases:
                 found = mark
         return found
+
+    def rollout(self) -> Rollout:
+        """Return the rollout as the journal has it now."""
+        rollout = self.patiently(lambda: self._world.journal.rollout(self._number))
+        if rollout is None:
+            raise LadingError("unknown-rollout", happened=f"the journal has no rollout {self._number}")
+        return rollout
 
     def write(
         self,
@@ -51,17 +58,17 @@ class Ledger:
         )
         self.patiently(lambda: self._world.journal.mark(self._number, mark, record))
 
-    def patiently(self, write: Callable[[], _T]) -> _T:
-        """Carry out a journal write; a failing one is tried again, then the rollout is parked.
+    def patiently(self, work: Callable[[], _T]) -> _T:
+        """Carry out a read or write of the journal; a failing one is tried again, then the rollout is parked.
 
         Parking is safe: what serves goes on serving, and the next try begins from what the journal holds.
         """
         for pause in RETRY_PAUSES:
             try:
-                return write()
+                return work()
             except (LadingError, OSError):
                 self._world.clock.wait(pause, lambda: False)
         try:
-            return write()
+            return work()
         except (LadingError, OSError) as error:
-            raise Parked(f"the journal cannot be written: {error}") from error
+            raise Parked(f"the journal cannot be used: {error}") from error

@@ -26,8 +26,9 @@ def act(context: Context, step: Watch) -> Done:
     tolerated = step.errors + _share_before(context, step)
     end = clock.monotonic() + step.seconds
     tell = 0.0
+    restarts = {spec.name: _restarts(context, spec) for spec in step.unit.instances}
     while True:
-        _check_alive(context, step.unit.instances)
+        _check_alive(context, step.unit.instances, restarts)
         seen = _since(before, context.world.router.counters(context.key, generation), context)
         _check_budget(context, seen, tolerated)
         left = end - clock.monotonic()
@@ -65,10 +66,15 @@ def _check_budget(context: Context, seen: Counters, tolerated: float) -> None:
         )
 
 
-def _check_alive(context: Context, specs: tuple[InstanceSpec, ...]) -> None:
+def _restarts(context: Context, spec: InstanceSpec) -> int:
+    state = context.world.runtime.look(spec.name)
+    return state.restarts if state is not None else 0
+
+
+def _check_alive(context: Context, specs: tuple[InstanceSpec, ...], restarts: dict[str, int]) -> None:
     for spec in specs:
         state = context.world.runtime.look(spec.name)
-        if state is None or not state.running or state.restarts:
+        if state is None or not state.running or state.restarts > restarts[spec.name]:
             status = state.exit_status if state is not None else None
             raise LadingError(
                 "watch-failed",

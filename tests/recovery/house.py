@@ -1,0 +1,197 @@
+"""A whole house in memory: ports, two releases, and a request that is asked at every moment of a rollout."""
+
+import dataclasses
+from collections.abc import Callable
+
+from lading.engine.context import Parked
+from lading.engine.engine import Engine
+from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
+from lading.engine.world import World
+from lading.model.environment import EnvironmentRecord, Observed, Pinned
+from lading.model.manifest import Build, Environment, Manifest, Probe, Project, Secrets, Service, SmokeStep, Strategy
+from lading.model.release import Artifact, Release, release_digest
+from lading.model.rollout import Rollout
+from lading.planner.plans import plan_release, plan_rollback
+from lading.planner.units import configure
+from lading.ports.checks.memory import MemoryChecks
+from lading.ports.clock.memory import MemoryClock
+from lading.ports.database.memory import MemoryDatabases
+from lading.ports.journal import Journal
+from lading.ports.journal.memory import MemoryJournal
+from lading.ports.prober.memory import MemoryProber
+from lading.ports.router.memory import MemoryRouter
+from lading.ports.runtime.memory import MemoryRuntime
+from lading.ports.secrets.memory import MemorySecrets
+from lading.ports.signer.memory import MemorySigner
+from lading.ports.store.memory import MemoryStore, make_layer
+
+PROJECT, ENVIRONMENT = "shop", "stage"
+KEY = f"{PROJECT}/{ENVIRONMENT}"
+TABLE = Environment(replicas={"web": 2}, strategy=Strategy(watch=1.0, keep_previous=60.0), env={"COLOUR": "blue"})
+
+
+def manifest() -> Manifest:
+    probe = Probe(path="/ready", within=2.0)
+    return Manifest(
+        project=Project(name=PROJECT),
+        build={"app": Build(bundle="requirements.txt")},
+        services={
+            "web": Service(
+                build="app", command="serve", port=8000, health=Probe(path="/health", within=2.0), ready=probe
+            ),
+            "worker": Service(build="app", command="work"),
+        },
+        smoke=(SmokeStep(name="status", method="GET", path="/status"), SmokeStep(name="report", command="report")),
+        secrets=Secrets(required=("TOKEN",)),
+    )
+
+
+@dataclasses.dataclass
+class House:
+    """A world, what was observed of it while it was worked in, and short words for what tests do."""
+
+    world: World
+    visits: Faults | None = None
+    unserved: list[str] = dataclasses.field(default_factory=list)
+    served_before: bool = False
+
+    @classmethod
+    def build(cls, journal: Journal | None = None) -> "House":
+        clock = MemoryClock()
+        runtime = MemoryRuntime(clock)
+        world = World(
+            runtime=runtime,
+            router=MemoryRouter(),
+            checks=MemoryChecks(whois=lambda address: _whois(runtime, address)),
+            prober=MemoryProber(clock),
+            databases=MemoryDatabases(),
+            store=MemoryStore(),
+            secrets=MemorySecrets({KEY: {"TOKEN": "canary-4711"}}),
+            journal=journal or MemoryJournal(),
+            signer=MemorySigner(name="host"),
+            clock=clock,
+        )
+        house = cls(world)
+        record = EnvironmentRecord(project=PROJECT, name=ENVIRONMENT, tier="stage", port=world.router.reserve_port(KEY))
+        world.journal.save_environment(record)
+        return house
+
+    # what is there
+
+    def release(self, version: str) -> Release:
+        layers = []
+        for role in ("environment", "source"):
+            content = {"version": version.encode() if role == "source" else b"env"}
+            layer, blob = make_layer(role, content)
+            self.world.store.put(layer.digest, iter([blob]))
+            layers.append(layer)
+        artifact = Artifact(
+            name="app",
+            kind="bundle",
+            digest=f"sha256:{version}",
+            platform=self.world.runtime.platform(),
+            layers=tuple(layers),
+        )
+        content_manifest = manifest()
+        return self.world.journal.add_release(
+            Release(
+                project=PROJECT,
+                version=version,
+                digest=release_digest((artifact,), content_manifest, {}),
+                artifacts=(artifact,),
+                manifest=content_manifest,
+            )
+        )
+
+    @property
+    def record(self) -> EnvironmentRecord:
+        record = self.world.journal.environment(PROJECT, ENVIRONMENT)
+        assert record is not None
+        return record
+
+    def observed(self) -> Observed:
+        running = frozenset(state.name for state in self.world.runtime.list() if state.running)
+        return Observed(record=self.record, running=running)
+
+    def unit(self, number: int) -> Pinned:
+        rollout = self.world.journal.rollout(number)
+        assert rollout is not None
+        assert rollout.plan.unit is not None
+        return rollout.plan.unit
+
+    # what is done
+
+    def open_deploy(self, version: str, table: Environment = TABLE) -> Rollout:
+        release = self.release(version)
+        observed = self.observed()
+        configuration = configure(ENVIRONMENT, table, self.world.secrets.versions(KEY), release.manifest)
+        return self.world.journal.begin(
+            project=PROJECT,
+            environment=ENVIRONMENT,
+            kind="deploy",
+            requested_by="test",
+            at=self.world.clock.now(),
+            plan=lambda number: plan_release(number, "deploy", release, configuration, observed),
+        )
+
+    def open_rollback(self) -> Rollout:
+        observed = self.observed()
+        unit = self.unit(self.record.history[0])
+        return self.world.journal.begin(
+            project=PROJECT,
+            environment=ENVIRONMENT,
+            kind="rollback",
+            requested_by="test",
+            at=self.world.clock.now(),
+            plan=lambda _number: plan_rollback(unit, observed),
+        )
+
+    def carry(self, rollout: Rollout) -> Rollout:
+        return Engine(self.world).carry(rollout.id)
+
+    def deploy(self, version: str) -> Rollout:
+        return self.carry(self.open_deploy(version))
+
+    def with_faults(self, *faults: Fault) -> World:
+        """Return the world with faults, asking at every point who would answer a request now."""
+        self.served_before = self.record.serving is not None
+        self.visits = _Watching(faults, self)
+        return guard(self.world, self.visits)
+
+    def carry_through(self, number: int, world: World, heal: Callable[[], None] = lambda: None) -> Rollout:
+        """Carry a rollout as agents that die, or park, and come back would."""
+        for _ in range(8):
+            try:
+                return Engine(world).carry(number)
+            except Killed:
+                continue
+            except Parked:
+                heal()
+                world = self.world
+        raise AssertionError("the rollout never ended")
+
+    def assert_served(self, point: str) -> None:
+        """Note the moment if a request would now find no running instance."""
+        name = self.world.router.ask(KEY)  # type: ignore[attr-defined]
+        state = self.world.runtime.look(name) if name is not None else None
+        if state is None or not state.running:
+            self.unserved.append(point)
+
+
+class _Watching(Faults):
+    def __init__(self, faults: tuple[Fault, ...], house: House) -> None:
+        super().__init__(faults, kill=raise_killed)
+        self._house = house
+
+    def visit(self, point: str) -> None:
+        if self._house.served_before:
+            self._house.assert_served(point)
+        super().visit(point)
+
+
+def _whois(runtime: MemoryRuntime, address: str) -> tuple[str, ...]:
+    for state in runtime.list():
+        if state.address and address.endswith(state.address):
+            spec = runtime.spec_of(state.name)
+            return (state.name, spec.version, spec.label)
+    return ()
