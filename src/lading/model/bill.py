@@ -81,12 +81,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The result of holding a bill against a policy: ``problems`` is empty when the release is taken.
 
-    ``have`` lists what counted, one ``environment/gate ✓`` or ``✗`` each, for the refusal's second line.
+    ``have`` lists what counted, one ``environment/gate ✓`` or ``✗`` each, for the refusal's second line. ``hint`` is
+    the next step towards the first problem's end.
     """
 
     problems: tuple[str, ...] = ()
     have: tuple[str, ...] = ()
     code: str = "policy"
+    hint: str = ""
 
     @property
     def accepted(self) -> bool:
