@@ -1,1 +1,5 @@
-"""The durable journal: SQLite with numbered migrations."""
+"""The journal on disk: one SQLite file that recovery believes."""
+
+from lading.journal.sqlite import SqliteJournal
+
+__all__ = ["SqliteJournal"]

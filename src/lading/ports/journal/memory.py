@@ -72,7 +72,8 @@ class MemoryJournal:
     def save_environment(self, record: EnvironmentRecord) -> None:
         """Insert or replace an environment's record."""
         with self._lock:
-            self._environments[record.project, record.name] = _stored(record)
+            stored = _stored(record)
+            self._environments[record.project, record.name] = stored
 
     # rollouts
     def begin(
@@ -179,10 +180,12 @@ class MemoryJournal:
                 lost_requests=lost_requests,
                 requests=requests,
             )
-            self._rollouts[number] = _stored(finished)
+            # Everything is encoded before anything is kept, so that what cannot be written leaves nothing behind.
+            kept, bill = _stored(finished), [(digest, _stored(envelope)) for digest, envelope in statements]
             if record is not None:
                 self.save_environment(record)
-            for digest, envelope in statements:
+            self._rollouts[number] = kept
+            for digest, envelope in bill:
                 self.add_statement(digest, envelope)
 
     def _known(self, number: int) -> Rollout:
@@ -248,8 +251,8 @@ class MemoryJournal:
     def set_policy(self, project: str, environment: str, policy: Policy, audit: Audit) -> None:
         """Set an environment's policy together with its audit entry."""
         with self._lock:
-            entry = _stored(audit)
-            self._policies[project, environment] = _stored(policy)
+            kept, entry = _stored(policy), _stored(audit)
+            self._policies[project, environment] = kept
             self._audits.append(entry)
 
     def audit(self, entry: Audit) -> None:
