@@ -1,0 +1,289 @@
+"""What the agent answers, as values: the shapes that the interface documents."""
+
+from typing import Any
+
+import msgspec
+
+from lading.model.bill import Envelope, Policy, Statement, TrustedKey
+from lading.model.plan import Plan
+from lading.model.release import Release
+from lading.model.rollout import Event, Outcome
+from lading.ports.journal import Audit
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the agent is: its version, its interface's, its process, its home, its key, and how far it isolates.
+
+    ``started`` is in seconds since the epoch.
+    """
+
+    name: str
+    version: str
+    api: str
+    pid: int
+    started: float
+    home: str
+    fingerprint: str
+    runtime: str
+    isolation: str
+
+
+class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance of what serves: ``web/1``, where it answers, since when (seconds since the epoch), its limits."""
+
+    name: str
+    service: str
+    running: bool
+    address: str = ""
+    pid: int = 0
+    started: float = 0.0
+    restarts: int = 0
+    exit_status: int | None = None
+    limits: str = ""
+
+
+class RunningRollout(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollout under way: what it brings, for whom, since when, and the step it is at."""
+
+    id: int
+    kind: str
+    release: str
+    step: str
+    requested_by: str
+    created: float
+
+
+class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
+    """What an environment serves. ``release`` and ``digest`` are null while it serves nothing.
+
+    ``standby`` is the release that is still up for an instant way back, ``alert`` is not empty while somebody has to
+    look, ``since`` is in seconds since the epoch.
+    """
+
+    name: str
+    project: str
+    tier: str
+    release: str | None
+    digest: str | None
+    url: str
+    instances: tuple[InstanceView, ...]
+    configuration: str = ""
+    since: float = 0.0
+    standby: str | None = None
+    alert: str = ""
+    rollout: RunningRollout | None = None
+
+
+class Environments(msgspec.Struct, frozen=True, kw_only=True):
+    """The environments of this agent."""
+
+    environments: tuple[EnvironmentView, ...]
+
+
+class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """A release in a list: its names, its kind (``bundle``, ``image``), its commit and when it was built."""
+
+    project: str
+    version: str
+    digest: str
+    kind: str
+    commit: str
+    created: float
+
+
+class Releases(msgspec.Struct, frozen=True, kw_only=True):
+    """Releases, newest first."""
+
+    releases: tuple[ReleaseView, ...]
+
+
+class BuildLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a build's stream: an event, and last the release."""
+
+    event: dict[str, Any] | None = None
+    release: Release | None = None
+
+
+class StepView(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one step: ``done``, ``failed``, ``undone``, ``running`` or ``pending``, and its seconds."""
+
+    name: str
+    subject: str
+    outcome: str
+    seconds: float
+
+
+class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollout as scripts read it. ``id`` is null for one that was never opened, ``outcome`` while it runs."""
+
+    id: int | None
+    environment: str
+    release: str | None
+    previous: str | None
+    outcome: Outcome | None
+    seconds: float
+    lost_requests: int
+    requests: int
+    steps: tuple[StepView, ...]
+
+
+class RolloutEntry(RolloutView, frozen=True, kw_only=True):
+    """A rollout in a history: besides the above its kind, who asked for it and when (seconds since the epoch)."""
+
+    project: str
+    kind: str
+    requested_by: str
+    created: float
+
+
+class RolloutEntries(msgspec.Struct, frozen=True, kw_only=True):
+    """Rollouts, newest first."""
+
+    rollouts: tuple[RolloutEntry, ...]
+
+
+class RolloutOpened(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a request: ``number`` to follow (null: nothing to do), and the kind of the rollout it names.
+
+    A rollback that is asked for while a rollout runs answers with that rollout, which turns back.
+    """
+
+    number: int | None
+    kind: str
+    rollout: RolloutView
+
+
+class RolloutAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rollout's result and, where something turned it around, the error."""
+
+    rollout: RolloutView
+    error: dict[str, Any] | None = None
+
+
+class EventLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a rollout's stream."""
+
+    event: Event
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan and its steps as lines for people."""
+
+    plan: Plan
+    lines: tuple[str, ...]
+
+
+class StatementView(msgspec.Struct, frozen=True, kw_only=True):
+    """One envelope of a bill: what it says (null when unreadable), whether its signer is believed, else why not."""
+
+    envelope: Envelope
+    statement: Statement | None
+    trusted: bool
+    problem: str = ""
+
+
+class Statements(msgspec.Struct, frozen=True, kw_only=True):
+    """The bill of a digest, oldest first; ``introductions`` are signed words of old keys about new ones."""
+
+    statements: tuple[StatementView, ...]
+    introductions: tuple[Envelope, ...] = ()
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement that this agent signed."""
+
+    envelope: Envelope
+
+
+class Nonce(msgspec.Struct, frozen=True, kw_only=True):
+    """A challenge for one promotion and when it ends (seconds since the epoch)."""
+
+    nonce: str
+    expires: float
+
+
+class ApprovalDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """What an approver signs: the statement (base64), and the message that the signature is over (base64)."""
+
+    payload: str
+    message: str
+
+
+class Approved(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose approval was taken."""
+
+    signer: str
+    fingerprint: str
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent's own key, and the keys it believes besides."""
+
+    own: TrustedKey
+    keys: tuple[TrustedKey, ...]
+
+
+class OwnKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent's own key."""
+
+    own: TrustedKey
+
+
+class AddedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that is believed from now on."""
+
+    key: TrustedKey
+
+
+class RemovedKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys that are no longer believed."""
+
+    removed: tuple[TrustedKey, ...]
+
+
+class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an environment demands; ``set`` tells whether an admin set it, else it is the default of its tier."""
+
+    environment: str
+    policy: dict[str, Any]
+    set: bool
+
+    @classmethod
+    def of(cls, environment: str, policy: Policy, *, was_set: bool) -> "PolicyAnswer":
+        """Return the answer with every demand spelled out, defaults too."""
+        demands = {name: getattr(policy, name) for name in policy.__struct_fields__}
+        return cls(environment=environment, policy=demands, set=was_set)
+
+
+class SecretVersions(msgspec.Struct, frozen=True, kw_only=True):
+    """The names and current versions of an environment's secrets."""
+
+    secrets: dict[str, int]
+
+
+class InstanceLog(msgspec.Struct, frozen=True, kw_only=True):
+    """The last lines of one instance, oldest first, secrets masked."""
+
+    instance: str
+    name: str
+    rollout: int
+    lines: tuple[str, ...]
+
+
+class Logs(msgspec.Struct, frozen=True, kw_only=True):
+    """Logs by instance."""
+
+    logs: tuple[InstanceLog, ...]
+
+
+class Audits(msgspec.Struct, frozen=True, kw_only=True):
+    """Acts of people that changed what the agent believes or allows, newest first."""
+
+    audit: tuple[Audit, ...]
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Every failure: the error with its code, and for a refused rollout its result too."""
+
+    error: dict[str, Any]
+    rollout: RolloutView | None = None

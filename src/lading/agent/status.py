@@ -1,0 +1,82 @@
+"""What this agent is and what its environments serve, looked at now."""
+
+from lading.agent.answers import EnvironmentView, InstanceView, RunningRollout
+from lading.model.environment import EnvironmentRecord, InstanceSpec, Pinned
+from lading.model.rollout import Rollout
+from lading.ports.clock import Clock
+from lading.ports.journal import Journal
+from lading.ports.router import Router
+from lading.ports.runtime import Runtime
+
+
+class Status:
+    """Looks at environments: the journal's record, and the instances as the runtime sees them."""
+
+    def __init__(self, journal: Journal, runtime: Runtime, router: Router, clock: Clock) -> None:
+        self._journal = journal
+        self._runtime = runtime
+        self._router = router
+        self._clock = clock
+
+    def environments(self, project: str | None = None) -> tuple[EnvironmentView, ...]:
+        """Return what every environment (of one project, if given) serves now."""
+        running = {(rollout.project, rollout.environment): rollout for rollout in self._journal.unfinished()}
+        return tuple(
+            self._view(record, running.get((record.project, record.name)))
+            for record in self._journal.environments()
+            if project in (None, record.project)
+        )
+
+    def _view(self, record: EnvironmentRecord, rollout: Rollout | None) -> EnvironmentView:
+        serving = record.serving
+        return EnvironmentView(
+            name=record.name,
+            project=record.project,
+            tier=record.tier,
+            release=serving.release.version if serving else None,
+            digest=serving.release.digest if serving else None,
+            url=self._router.url(record.key) if serving else "",
+            instances=self._instances(serving),
+            configuration=serving.configuration.revision if serving else "",
+            since=serving.since if serving else 0.0,
+            standby=self._standby(record),
+            alert=record.alert,
+            rollout=self._running(rollout) if rollout is not None else None,
+        )
+
+    def _instances(self, serving: Pinned | None) -> tuple[InstanceView, ...]:
+        return tuple(self._instance(spec) for spec in serving.instances) if serving is not None else ()
+
+    def _instance(self, spec: InstanceSpec) -> InstanceView:
+        state = self._runtime.look(spec.name)
+        if state is None:
+            return InstanceView(name=spec.label, service=spec.service, running=False)
+        return InstanceView(
+            name=spec.label,
+            service=spec.service,
+            running=state.running,
+            address=state.address,
+            pid=state.pid,
+            started=state.started,
+            restarts=state.restarts,
+            exit_status=state.exit_status,
+            limits=state.limits,
+        )
+
+    def _standby(self, record: EnvironmentRecord) -> str | None:
+        if record.standby is None or record.standby_until <= self._clock.now():
+            return None
+        return record.standby.release.version
+
+    def _running(self, rollout: Rollout) -> RunningRollout:
+        marks = self._journal.marks(rollout.id)
+        steps = rollout.plan.steps
+        step = f"{steps[marks[-1].step].kind} {steps[marks[-1].step].subject}".strip() if marks else "about to begin"
+        return RunningRollout(
+            id=rollout.id,
+            kind=rollout.kind,
+            release=rollout.plan.release,
+            step=step if rollout.direction == "forward" else f"unwinding, {step}",
+            requested_by=rollout.requested_by,
+            created=rollout.created,
+        )
