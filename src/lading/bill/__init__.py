@@ -1,9 +1,20 @@
 """Signed statements: signing, trust, verification, policy."""
 
+from lading.bill.compose import approval, custom_gate, pin, reinstatement, revocation
+from lading.bill.listing import Row, rows
 from lading.bill.policy import default_policy, loosening, loosens, refusal, tighten
 from lading.bill.reading import Asked
 from lading.bill.rotation import Rotation, accept_rotation
-from lading.bill.statement import Malformed, envelope_json, payload_of, read_envelope, signed_bytes, statement_in
+from lading.bill.statement import (
+    Malformed,
+    envelope_json,
+    payload_of,
+    pre_authentication_encoding,
+    read_envelope,
+    read_payload,
+    signed_bytes,
+    statement_in,
+)
 from lading.bill.verdict import verdict, vouch
 from lading.bill.verify import Problem, approval_envelope, verify_envelope
 
@@ -12,15 +23,24 @@ __all__ = [
     "Malformed",
     "Problem",
     "Rotation",
+    "Row",
     "accept_rotation",
+    "approval",
     "approval_envelope",
+    "custom_gate",
     "default_policy",
     "envelope_json",
     "loosening",
     "loosens",
     "payload_of",
+    "pin",
+    "pre_authentication_encoding",
     "read_envelope",
+    "read_payload",
     "refusal",
+    "reinstatement",
+    "revocation",
+    "rows",
     "signed_bytes",
     "statement_in",
     "tighten",

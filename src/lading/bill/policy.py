@@ -75,7 +75,7 @@ def refusal(verdict: Verdict, asked: Asked, serving: str = "") -> LadingError:
 
 
 def loosening(changes: Sequence[str], environment: str, who: str) -> LadingError:
-    """Return the refusal of a request that would loosen an environment's policy; ``changes`` is from :func:`loosens`."""
+    """Return the refusal of a request that would loosen a policy; ``changes`` is from :func:`loosens`."""
     return LadingError(
         "loosening",
         doing="refused",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from lading.bill.sshkeys import NAMESPACE, fingerprint, read_signature
+from lading.bill.sshkeys import NAMESPACE, fingerprint, read_signature, unarmor
 from lading.bill.statement import Malformed, seal, signed_bytes, statement_in, unbase64
 from lading.bill.words import when
 from lading.model.bill import Envelope, Signature, Statement, TrustedKey
@@ -63,9 +63,13 @@ def open_envelope(envelope: Envelope, trusted: Iterable[TrustedKey], now: float)
     return Opened(statement=statement, key=key)
 
 
-def approval_envelope(payload: bytes, signature: bytes) -> Envelope:
-    """Put a payload and the SSH signature blob over its PAE into an envelope; raise ``Malformed``."""
-    return seal(payload, fingerprint(read_signature(signature).public), signature)
+def approval_envelope(payload: bytes, armored: str) -> Envelope:
+    """Put a payload and the armored SSH signature over its PAE into an envelope; raise ``Malformed``.
+
+    The signature is made by ``ssh-keygen -Y sign -n lading``.
+    """
+    blob = unarmor(armored)
+    return seal(payload, fingerprint(read_signature(blob).public), blob)
 
 
 def _problem(statement: Statement, kind: str, text: str) -> Problem:
