@@ -36,7 +36,9 @@ class Upkeep(JournalFile):
             half.unlink(missing_ok=True)
 
     def _copy(self, half: Path) -> None:
-        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(half)) as copy:
+        # By URI, because a plain path that has gone would be made anew: a backup of nothing, silently.
+        there = self.path.resolve().as_uri() + "?mode=rw"
+        with closing(sqlite3.connect(there, uri=True)) as source, closing(sqlite3.connect(half)) as copy:
             try:
                 source.backup(copy)
                 # A copy in WAL mode would leave two more files beside it when it is next read.
