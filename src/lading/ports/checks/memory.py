@@ -1,13 +1,24 @@
-"""Checks that ask nobody: every answer passes until a script says otherwise."""
+"""Checks that ask nobody: every answer passes until a script or a page says otherwise."""
 
+import posixpath
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from lading.model.manifest import Expect, Probe, SmokeStep
 from lading.model.secret import Secret
 from lading.ports.checks import Answer
+from lading.ports.checks.expectations import (
+    Seen,
+    captured,
+    file_reason,
+    probe_reason,
+    reason_line,
+    request_reason,
+    run_reason,
+)
+from lading.ports.checks.templates import UnknownName, fill, fill_json, look_up
 
 PASS = Answer(passed=True, seconds=0.001)
 
@@ -42,7 +53,7 @@ class _Script(msgspec.Struct, kw_only=True):
 
 
 class MemoryChecks:
-    """Answers by script; what no script fits passes.
+    """Answers by script, else by the page that is kept for the path; what has neither passes.
 
     ``whois`` tells what an address or base URL stands for, as words a script may name: the instance's name, its
     version, its label. Every question is kept in ``asked``.
@@ -52,6 +63,8 @@ class MemoryChecks:
         self.asked: list[Asked] = []
         self.whois = whois
         self._scripts: list[_Script] = []
+        self._pages: dict[str, Seen] = {}
+        self._files: dict[str, Mapping[str, bytes]] = {}
         self._lock = threading.Lock()
 
     def fail(
@@ -88,17 +101,42 @@ class MemoryChecks:
         with self._lock:
             self._scripts.clear()
 
+    def page(self, path: str, seen: Seen) -> None:
+        """Keep an HTTP answer for a path; probes and requests of it are judged by the rules of every adapter."""
+        with self._lock:
+            self._pages[path] = seen
+
+    def files(self, outputs: str, files: Mapping[str, bytes]) -> None:
+        """Keep the files that a job left in its outputs directory."""
+        with self._lock:
+            self._files[outputs] = dict(files)
+
     def probe(self, address: str, probe: Probe) -> Answer:
-        """Answer a probe by script."""
-        return self._answer(Asked(kind="probe", address=address, path=probe.path, who=tuple(self.whois(address))))
+        """Answer a probe."""
+        asked = Asked(kind="probe", address=address, path=probe.path, who=tuple(self.whois(address)))
+        scripted = self._ask(asked)
+        page = self._pages.get(probe.path)
+        if scripted is not None or page is None:
+            return scripted or PASS
+        return _answer(probe_reason(probe, page))
 
     def request(self, base_url: str, host: str | None, step: SmokeStep, values: Mapping[str, Secret]) -> Answer:  # noqa: ARG002
-        """Answer a smoke request by script."""
+        """Answer a smoke request; a step that names what has no value fails here too."""
+        path = step.path or "/"
         who = tuple(self.whois(base_url))
-        return self._answer(
-            Asked(kind="request", address=base_url, path=step.path or "", name=step.name, who=who),
-            captured={name: Secret(f"captured-{name}") for name in step.capture},
-        )
+        scripted = self._ask(Asked(kind="request", address=base_url, path=path, name=step.name, who=who))
+        if scripted is not None:
+            return scripted
+        try:
+            _see_named(step, values)
+        except UnknownName as error:
+            return _answer(str(error))
+        page = self._pages.get(path)
+        if page is None:
+            found = {name: Secret(f"captured-{name}") for name in step.capture}
+            return msgspec.structs.replace(PASS, captured=found)
+        found, not_found = captured(step.capture, page)
+        return _answer(request_reason(step.expect, page) or not_found, [*values.values(), *found.values()], found)
 
     def judge(
         self,
@@ -107,22 +145,45 @@ class MemoryChecks:
         exit_status: int | None,
         output: str,
         outputs: str,
-        values: Mapping[str, Secret],  # noqa: ARG002
+        values: Mapping[str, Secret],
     ) -> Answer:
-        """Judge exit status and text as they are; files by script (``path`` is the outputs directory)."""
-        if exit_status is None:
-            return Answer(passed=False, reason="stopped at its timeout")
-        wanted = 0 if expect.exit is None else expect.exit
-        if exit_status != wanted:
-            return Answer(passed=False, reason=f"exit status {exit_status}, expected {wanted}")
-        if expect.text is not None and expect.text not in output:
-            return Answer(passed=False, reason="the expected text is not in its output")
-        return self._answer(Asked(kind="judge", path=outputs))
+        """Judge exit status, text and files; a script may name the outputs directory as its ``path``."""
+        scripted = self._ask(Asked(kind="judge", path=outputs))
+        if scripted is not None:
+            return scripted
+        reason = run_reason(expect, exit_status, output) or self._files_reason(expect, outputs)
+        return _answer(reason, values.values())
 
-    def _answer(self, asked: Asked, captured: Mapping[str, Secret] | None = None) -> Answer:
+    def _files_reason(self, expect: Expect, outputs: str) -> str:
+        if outputs not in self._files:
+            return ""
+        for path, wanted in expect.files.items():
+            place = posixpath.normpath(path)
+            if place.startswith(("../", "/")):
+                return f"output file {path} lies outside of the outputs"
+            if place not in self._files[outputs]:
+                return f"output file {path} is not there"
+            reason = file_reason(path, wanted, self._files[outputs][place])
+            if reason:
+                return reason
+        return ""
+
+    def _ask(self, asked: Asked) -> Answer | None:
+        """Note the question and return the answer of the first script that fits."""
         with self._lock:
             self.asked.append(asked)
-            for script in self._scripts:
-                if script.fits(asked):
-                    return script.take()
-        return msgspec.structs.replace(PASS, captured=captured or {})
+            return next((script.take() for script in self._scripts if script.fits(asked)), None)
+
+
+def _answer(reason: str, secrets: Iterable[Secret] = (), found: Mapping[str, Secret] | None = None) -> Answer:
+    if not reason:
+        return msgspec.structs.replace(PASS, captured=found or {})
+    return Answer(passed=False, reason=reason_line(reason, secrets), seconds=PASS.seconds)
+
+
+def _see_named(step: SmokeStep, values: Mapping[str, Secret]) -> None:
+    fill(step.path or "/", values)
+    fill_json([list(step.headers.values()), step.json, step.form], values)
+    for name in (step.auth.bearer, step.auth.basic) if step.auth else ():
+        if name is not None:
+            look_up(name, values)

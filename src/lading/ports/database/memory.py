@@ -1,6 +1,7 @@
 """Databases that are only names, and break when a test says so."""
 
 import threading
+from urllib.parse import quote
 
 from lading.model.errors import LadingError
 from lading.model.manifest import Database
@@ -19,7 +20,9 @@ class MemoryDatabases:
         with self._lock:
             self._raise_if_damaged(project, environment, name)
             scheme = database.url_scheme or database.engine
-            return self.provided.setdefault((project, environment, name), f"{scheme}://{project}/{environment}/{name}")
+            url = f"{scheme}://" + "/".join(quote(part, safe="") for part in (project, environment, name))
+            self.provided[project, environment, name] = url
+            return url
 
     def check(self, project: str, environment: str, name: str, database: Database) -> None:  # noqa: ARG002
         """Raise when the database was damaged; quiet when it is whole or not there yet."""

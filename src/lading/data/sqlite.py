@@ -1,0 +1,109 @@
+"""SQLite databases: one directory each, below one root, by project, environment and name."""
+
+import hashlib
+import re
+import sqlite3
+import urllib.parse
+from contextlib import closing
+from pathlib import Path
+
+from lading.model.errors import LadingError
+from lading.model.manifest import Database
+
+BUSY_TIMEOUT = 5.0  # seconds a check waits for a lock that the program holds
+
+# Names that are directory names as they stand. "~" is not among their characters: it marks those that were changed.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+# What would end or change the path within a URL.
+_NOT_IN_URL = re.compile(r"[?#%\s]")
+
+# What SQLite answers while the program itself is at work on the file, or has yet to roll back its last crash.
+_IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY")
+
+
+class SqliteDatabases:
+    """Gives every database ``root/PROJECT/ENVIRONMENT/NAME/NAME.db``; the file itself is made by who writes first.
+
+    The directory is its owner's alone (mode 700) and holds nothing but the database and SQLite's own files.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    def place(self, project: str, environment: str, name: str) -> Path:
+        """Return the database's file, whether it is there or not."""
+        directory = self._root.joinpath(*map(_directory_name, (project, environment, name)))
+        return directory / f"{directory.name}.db"
+
+    def provide(self, project: str, environment: str, name: str, database: Database) -> str:
+        """See that the database's directory is there and return its URL; an existing file is not touched."""
+        place = self.place(project, environment, name)
+        doing = f"providing database {name} of {project}/{environment}"
+        if database.engine != "sqlite":
+            raise LadingError(
+                "database-failed",
+                doing=doing,
+                happened=f"engine {database.engine} asked of the SQLite databases at {self._root}",
+                now="nothing was created",
+                hint=f'set engine = "sqlite" in [databases.{name}]',
+            )
+        if _NOT_IN_URL.search(str(place)):
+            raise LadingError(
+                "database-failed",
+                doing=doing,
+                happened=f"{place} cannot stand in a database URL: its path has a space or one of ? # %",
+                now="nothing was created",
+                hint="move Lading's home to a path without them (LADING_HOME)",
+            )
+        try:
+            place.parent.parent.mkdir(parents=True, exist_ok=True)
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise LadingError(
+                "database-failed",
+                doing=doing,
+                happened=f"{error.filename or place.parent}: {error.strerror}",
+                now="no database was created or changed",
+                hint=f"make {self._root} a directory that the agent may write to",
+            ) from error
+        return f"{database.url_scheme or 'sqlite'}:///{place}"
+
+    def check(self, project: str, environment: str, name: str, database: Database) -> None:  # noqa: ARG002
+        """Raise when the database is there and ``quick_check`` finds fault with it; it is opened read-only.
+
+        One that a program keeps locked for ``BUSY_TIMEOUT`` seconds, or whose last transaction it has yet to roll back
+        after a crash, counts as whole: only its program may say more.
+        """
+        place = self.place(project, environment, name)
+        try:
+            if not place.exists():
+                return
+            findings = _quick_check(place)
+        except (sqlite3.Error, OSError) as error:
+            if getattr(error, "sqlite_errorname", "") in _IN_USE:
+                return
+            findings = [str(error)]
+        if findings == ["ok"]:
+            return
+        raise LadingError(
+            "database-failed",
+            doing=f"checking database {name} of {project}/{environment}",
+            happened=f"{place} is not whole: {findings[0]}",
+            now="the file was read only, and is as it was",
+            hint=f"keep a copy of {place.parent}, then restore the database from a backup",
+            details=tuple(findings[1:4]),
+        )
+
+
+def _quick_check(place: Path) -> list[str]:
+    uri = f"file:{urllib.parse.quote(str(place))}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)) as connection:
+        return [str(row[0]) for row in connection.execute("PRAGMA quick_check(4)")]
+
+
+def _directory_name(name: str) -> str:
+    """Return a directory name for any name; two names never give the same one."""
+    if _PLAIN.fullmatch(name):
+        return name
+    legible = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:40]
+    return f"{legible}~{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

@@ -1,0 +1,66 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lading.data.sqlite import SqliteDatabases
+from lading.ports.database.conformance import DatabasesConformance
+from lading.ports.database.memory import MemoryDatabases
+
+
+class MemoryWorld:
+    def __init__(self) -> None:
+        self.databases = MemoryDatabases()
+        self._rows: dict[str, list[str]] = {}
+
+    def write(self, url: str, row: str) -> None:
+        self._rows.setdefault(url, []).append(row)
+
+    def rows(self, url: str) -> list[str]:
+        return self._rows.get(url, [])
+
+    def damage(self, project: str, environment: str, name: str, url: str) -> None:
+        self.databases.damage(project, environment, name)
+
+
+class SqliteWorld:
+    def __init__(self, root: Path) -> None:
+        self.databases = SqliteDatabases(root)
+
+    def write(self, url: str, row: str) -> None:
+        with closing(sqlite3.connect(_path(url))) as connection, connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS rows (row TEXT)")
+            connection.execute("INSERT INTO rows VALUES (?)", (row,))
+
+    def rows(self, url: str) -> list[str]:
+        with closing(sqlite3.connect(_path(url))) as connection:
+            return [row for (row,) in connection.execute("SELECT row FROM rows")]
+
+    def damage(self, project: str, environment: str, name: str, url: str) -> None:
+        with open(_path(url), "r+b") as file:
+            file.seek(4096)
+            file.write(b"\xa5" * 4096)
+
+
+def _path(url: str) -> str:
+    return url.split(":///", 1)[1]
+
+
+class TestMemoryDatabases(DatabasesConformance):
+    @pytest.fixture
+    def world(self) -> MemoryWorld:
+        return MemoryWorld()
+
+    def test_healed_is_whole(self) -> None:
+        """A fault that heals leaves the database usable."""
+        world = MemoryWorld()
+        world.databases.damage("shop", "stage", "main")
+        world.databases.heal("shop", "stage", "main")
+        self.test_provided_is_usable(world)
+
+
+class TestSqliteDatabases(DatabasesConformance):
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> SqliteWorld:
+        return SqliteWorld(tmp_path / "databases")
