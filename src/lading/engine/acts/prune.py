@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from lading.engine.acts.start import kept_instances
 from lading.engine.context import Context
 from lading.engine.done import Done
+from lading.engine.leftovers import leftovers
 from lading.engine.world import World
 from lading.model.plan import Prune
 from lading.model.release import Release
@@ -15,13 +15,11 @@ KEPT_RELEASES = 5
 
 def act(context: Context, step: Prune) -> Done:
     """Remove this environment's leftover instances and the stored bytes that no release to keep names."""
-    kept = kept_instances(context.record())
-    prefix = f"{context.rollout.project}-{context.rollout.environment}-r"
     removed = 0
-    for state in context.world.runtime.list():
-        if state.name.startswith(prefix) and state.name not in kept:
-            context.world.runtime.remove(state.name)
-            removed += 1
+    for spec in leftovers(context.world, context.record()):
+        context.world.runtime.stop(spec.name, grace=spec.grace)
+        context.world.runtime.remove(spec.name)
+        removed += 1
     freed = context.world.store.prune(set(_names(context.world)))
     return Done(text=f"{removed} instances, {freed / 1e6:.1f} MB", facts={"instances": removed, "bytes": freed})
 

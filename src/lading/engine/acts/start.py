@@ -2,7 +2,7 @@
 
 from lading.engine.context import Context
 from lading.engine.done import Done
-from lading.model.environment import EnvironmentRecord
+from lading.engine.leftovers import kept_instances
 from lading.model.plan import Start
 
 
@@ -22,9 +22,3 @@ def undo(context: Context, step: Start) -> None:
         if spec.name not in kept:
             context.world.runtime.stop(spec.name, grace=spec.grace)
             context.world.runtime.remove(spec.name)
-
-
-def kept_instances(record: EnvironmentRecord) -> set[str]:
-    """Return the names of the instances that serve or stand by."""
-    units = [unit for unit in (record.serving, record.standby) if unit is not None]
-    return {spec.name for unit in units for spec in unit.instances}

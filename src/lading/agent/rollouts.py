@@ -1,0 +1,265 @@
+"""Opens, explains and carries rollouts: between what a client asks and what the engine does."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from lading.agent.changes import Changes
+from lading.agent.gatekeeper import Gatekeeper
+from lading.agent.service import RolloutRequest
+from lading.engine.context import Locks, Parked
+from lading.engine.engine import Engine
+from lading.engine.world import World
+from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
+from lading.model.errors import LadingError
+from lading.model.manifest import Environment
+from lading.model.plan import Cutover, Plan
+from lading.model.release import Release
+from lading.model.rollout import Rollout
+from lading.planner.plans import is_noop, plan_release, plan_rollback
+from lading.planner.units import configure
+
+log = logging.getLogger(__name__)
+
+PARKED_PAUSE = 2.0  # seconds before a parked rollout is tried again
+_RANK = {"local": 0, "stage": 1, "production": 2}
+
+
+class Rollouts:
+    """The agent's rollouts, each carried by a thread of its own."""
+
+    def __init__(self, world: World, gatekeeper: Gatekeeper, changes: Changes, locks: Locks) -> None:
+        self.admission = threading.Lock()
+        self._world = world
+        self._gatekeeper = gatekeeper
+        self._changes = changes
+        self._stopping = threading.Event()
+        self._threads: dict[int, threading.Thread] = {}
+        self._engine = Engine(world, locks=locks, published=changes.publish, stopping=self._stopping.is_set)
+
+    # what a client asks
+
+    def request(self, request: RolloutRequest) -> Rollout | None:
+        """Open a rollout and carry it in a thread of its own; None when there is nothing to do.
+
+        A rollback asked for while a rollout is being watched turns that rollout back and returns it.
+        """
+        with self.admission:
+            turned = self._turn_back(request) if request.kind == "rollback" else None
+            if turned is not None:
+                return turned
+            prepared = _Preparation(self._world, self._gatekeeper, request, register=True)
+            if prepared.nothing_to_do:
+                return None
+            rollout = self._world.journal.begin(
+                project=request.project,
+                environment=request.environment,
+                kind=request.kind,
+                requested_by=request.requested_by,
+                at=self._world.clock.now(),
+                plan=prepared.plan,
+            )
+        self._carry_in_thread(rollout.id)
+        return rollout
+
+    def plan(self, request: RolloutRequest) -> Plan:
+        """Return what the request would do now; a plan without steps has nothing to do."""
+        prepared = _Preparation(self._world, self._gatekeeper, request, register=False)
+        newest = self._world.journal.rollouts(limit=1)
+        plan = prepared.plan(newest[0].id + 1 if newest else 1)
+        return msgspec.structs.replace(plan, steps=()) if prepared.nothing_to_do else plan
+
+    def cancel(self, number: int, who: str) -> None:
+        """Ask a running rollout to turn back; quiet when it has ended."""
+        rollout = self._world.journal.rollout(number)
+        if rollout is None:
+            raise LadingError("unknown-rollout", happened=f"there is no rollout {number}", hint="lading history")
+        if rollout.outcome is None:
+            self._world.journal.request_cancel(number, who)
+
+    def _turn_back(self, request: RolloutRequest) -> Rollout | None:
+        for rollout in self._world.journal.unfinished():
+            if (rollout.project, rollout.environment) != (request.project, request.environment):
+                continue
+            if self._cut_over(rollout) and request.to in (None, rollout.plan.previous):
+                self._world.journal.request_cancel(rollout.id, request.requested_by)
+                return rollout
+        return None
+
+    def _cut_over(self, rollout: Rollout) -> bool:
+        if rollout.direction != "forward" or rollout.plan.previous is None:
+            return False
+        cutovers = {index for index, step in enumerate(rollout.plan.steps) if isinstance(step, Cutover)}
+        marks = self._world.journal.marks(rollout.id)
+        return any(mark.step in cutovers and mark.phase == "outcome" for mark in marks)
+
+    # carrying
+
+    def recover(self) -> None:
+        """Take up every rollout that the last agent left unfinished."""
+        for rollout in self._world.journal.unfinished():
+            self._carry_in_thread(rollout.id)
+
+    def stop(self) -> None:
+        """Park what runs; the next agent takes it up again."""
+        self._stopping.set()
+        for thread in list(self._threads.values()):
+            thread.join(timeout=5.0)
+
+    def _carry_in_thread(self, number: int) -> None:
+        thread = threading.Thread(target=self._carry, args=(number,), name=f"rollout-{number}", daemon=True)
+        self._threads[number] = thread
+        thread.start()
+
+    def _carry(self, number: int) -> None:
+        try:
+            while not self._carried(number):
+                if self._stopping.wait(PARKED_PAUSE):
+                    return
+        finally:
+            self._threads.pop(number, None)
+            self._changes.publish(number)
+
+    def _carried(self, number: int) -> bool:
+        try:
+            self._engine.carry(number)
+        except Parked as reason:
+            log.warning("rollout %s is parked: %s", number, reason)
+            return False
+        except Exception:
+            # Nothing may leave a rollout without a holder: it is logged and taken up again from the journal.
+            log.exception("rollout %s was interrupted", number)
+            return False
+        return True
+
+
+class _Preparation:
+    """Everything that is settled before a rollout is opened: release, configuration, record, admission."""
+
+    def __init__(self, world: World, gatekeeper: Gatekeeper, request: RolloutRequest, *, register: bool) -> None:
+        self._world = world
+        self._request = request
+        self.nothing_to_do = False
+        if request.kind == "rollback":
+            self.plan = self._rollback()
+        else:
+            self.plan = self._release(gatekeeper, register=register)
+
+    def _rollback(self) -> Callable[[int], Plan]:
+        record = self._known_record()
+        unit = _way_back(self._world, record, self._request.to)
+        observed = self._observe(record, unit.release)
+        return lambda _number: plan_rollback(unit, observed)
+
+    def _release(self, gatekeeper: Gatekeeper, *, register: bool) -> Callable[[int], Plan]:
+        request = self._request
+        release = self._find_release()
+        record = self._record_for(request.table)
+        table = request.table or (record.serving.configuration.table if record.serving else Environment())
+        configuration = self._configure(record, table, release)
+        self.nothing_to_do = is_noop(release, configuration, record)
+        if not self.nothing_to_do and not request.dry_run:
+            gatekeeper.admit(
+                release,
+                configuration,
+                record,
+                bill=request.bill,
+                nonce=request.nonce,
+                requested_by=request.requested_by,
+            )
+        if register and not self.nothing_to_do:
+            record = self._register(record, table)
+        observed = self._observe(record, release)
+        return lambda number: plan_release(number, request.kind, release, configuration, observed)
+
+    def _find_release(self) -> Release:
+        request = self._request
+        release = self._world.journal.release(request.project, request.version or "")
+        if release is None:
+            known = [found.version for found in self._world.journal.releases(request.project)][:5]
+            raise LadingError(
+                "unknown-release",
+                doing=f"{request.kind} of {request.project} to {request.environment}",
+                happened=f"no release {request.version} is known here",
+                now=f"known: {', '.join(known)}" if known else "no release of this project is known here",
+                hint=f"lading release {request.version}",
+            )
+        return release
+
+    def _configure(self, record: EnvironmentRecord, table: Environment, release: Release) -> Configuration:
+        versions = self._world.secrets.versions(record.key)
+        return configure(record.name, table, versions, release.manifest)
+
+    def _known_record(self) -> EnvironmentRecord:
+        request = self._request
+        record = self._world.journal.environment(request.project, request.environment)
+        if record is None or record.serving is None:
+            raise LadingError(
+                "nothing-to-return-to",
+                doing=f"rollback of {request.environment}",
+                happened=f"{request.project} has never served in {request.environment} on this host",
+                hint=f"lading deploy {request.environment}",
+            )
+        return record
+
+    def _record_for(self, table: Environment | None) -> EnvironmentRecord:
+        """Return the record, or what it would be; a client may raise an environment's tier, never lower it."""
+        request = self._request
+        record = self._world.journal.environment(request.project, request.environment)
+        wanted = (table or Environment()).tier_of(request.environment)
+        if record is None:
+            return EnvironmentRecord(project=request.project, name=request.environment, tier=wanted)
+        if table is not None and _RANK[wanted] < _RANK[record.tier]:
+            raise LadingError(
+                "loosening",
+                doing=f"{request.kind} to {request.environment}",
+                happened=f"the manifest calls it {wanted}, this host holds it as {record.tier}",
+                now=f"the policy of {record.tier} stands",
+                hint=f'set tier = "{record.tier}" in [environments.{request.environment}]',
+            )
+        return msgspec.structs.replace(record, tier=wanted) if table is not None else record
+
+    def _register(self, record: EnvironmentRecord, table: Environment) -> EnvironmentRecord:
+        port = self._world.router.reserve_port(record.key, table.port)
+        registered = msgspec.structs.replace(record, port=port, domain=table.domain)
+        self._world.journal.save_environment(registered)
+        return registered
+
+    def _observe(self, record: EnvironmentRecord, release: Release) -> Observed:
+        databases = {
+            name: self._world.databases.provide(record.project, record.name, name, database)
+            for name, database in release.manifest.databases.items()
+        }
+        running = frozenset(state.name for state in self._world.runtime.list() if state.running)
+        return Observed(record=record, running=running, databases=databases)
+
+
+def _way_back(world: World, record: EnvironmentRecord, version: str | None) -> Pinned:
+    """Return the unit to go back to: the newest way back, or the newest of that version."""
+    units = list(_ways_back(world, record))
+    for unit in units:
+        if version in (None, unit.release.version):
+            return unit
+    known = ", ".join(unit.release.version for unit in units) or "nothing"
+    raise LadingError(
+        "nothing-to-return-to",
+        doing=f"rollback of {record.name}",
+        happened=f"{version} never served here or was pruned" if version else "there is no earlier release",
+        now=f"{record.name} serves {record.serving.release.version if record.serving else 'nothing'}; kept: {known}",
+        hint=f"lading history {record.name}",
+    )
+
+
+def _ways_back(world: World, record: EnvironmentRecord) -> list[Pinned]:
+    units = []
+    for number in record.history:
+        rollout = world.journal.rollout(number)
+        if rollout is not None and rollout.plan.unit is not None:
+            units.append(rollout.plan.unit)
+    standby = record.standby
+    if standby is not None and all(unit.rollout != standby.rollout for unit in units):
+        # What was just left by a rollback still stands by: one may go forward to it again by name.
+        units.append(standby)
+    return units
