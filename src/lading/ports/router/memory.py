@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from lading.model.environment import Counters, Routes
 from lading.model.errors import LadingError
-from lading.ports.router.rules import check_routes, port_taken, service_for
+from lading.ports.router.rules import check_against, check_routes, port_taken, service_for
 
 FOREVER = -1
 
@@ -62,6 +62,7 @@ class MemoryRouter:
         """Put routes in force, or raise ``router-failed`` and keep the earlier ones."""
         with self._lock:
             check_routes(routes)
+            check_against(routes, self._routes.values())
             if routes.port is not None:
                 self.reserve_port(routes.environment, routes.port)
             if self.failures:

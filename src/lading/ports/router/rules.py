@@ -1,11 +1,12 @@
 """What routes must look like before any router sees them: one malformed value could stop every environment's routes."""
 
 import re
+from collections.abc import Iterable
 
 from lading.model.environment import Routes, ServiceRoute
 from lading.model.errors import LadingError
 
-ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}/[a-z0-9][a-z0-9_-]{0,62}")
+ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}/[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 ADDRESS = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})")
@@ -18,7 +19,7 @@ HIGHEST_PORT = 65535
 def check_routes(routes: Routes) -> None:
     """Raise ``router-failed`` naming the first value no router may be given."""
     key = routes.environment
-    _demand(key, ENVIRONMENT, key, "the environment should be PROJECT/NAME in small letters")
+    _demand(key, ENVIRONMENT, key, "the environment should be PROJECT/NAME")
     _demand(key, NAME, routes.generation, "the generation should be a plain name")
     if routes.domain is not None:
         _demand(key, DOMAIN, routes.domain, "the domain should be a host name in small letters, without a port")
@@ -61,6 +62,17 @@ def _demand(key: str, pattern: re.Pattern[str], value: str, rule: str) -> re.Mat
     if match is None:
         raise refusal(key, f"{rule}, got {value!r}")
     return match
+
+
+def check_against(routes: Routes, others: Iterable[Routes]) -> None:
+    """Raise ``router-failed`` when another environment already answers for the same domain or on the same port."""
+    for other in others:
+        if other.environment == routes.environment:
+            continue
+        if routes.domain is not None and other.domain == routes.domain:
+            raise refusal(routes.environment, f"{other.environment} already answers for {routes.domain}")
+        if routes.port is not None and other.port == routes.port:
+            raise port_taken(routes.environment, f"{other.environment} already answers on port {routes.port}")
 
 
 def refusal(environment: str, happened: str) -> LadingError:

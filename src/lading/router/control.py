@@ -1,0 +1,149 @@
+"""The agent's side of the socket holder: start it, tell it what changed, read what it says."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+import lading
+from lading.model.canonical import digest_of
+from lading.model.errors import LadingError
+from lading.router.holder import ANOTHER_HOLDS
+from lading.router.identity import boot_id, is_running, write_whole
+from lading.router.settings import RouterSettings, holder_config
+
+START_TIMEOUT = 20.0  # seconds for the holder to bind its ports and Traefik to load its routes
+POLL_INTERVAL = 0.005  # seconds
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What the holder last wrote: processes as (pid, start time), ports by name, why ports are missing."""
+
+    boot: str = ""
+    holder: tuple[int, int] = (0, 0)
+    router: tuple[int, int] | None = None
+    api: int = 0
+    sockets: dict[str, int] = {}
+    missing: dict[str, str] = {}
+    config: str = ""
+    ready: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether the holder lives."""
+        return self.boot == boot_id() and is_running(*self.holder)
+
+    @property
+    def serving(self) -> bool:
+        """Whether holder and Traefik live and Traefik has loaded its routes."""
+        return self.held and self.ready and self.router is not None and is_running(*self.router)
+
+
+class Control:
+    """Start, inform and end the holder of one root."""
+
+    def __init__(self, root: Path, settings: RouterSettings) -> None:
+        self.root = root
+        self.settings = settings
+
+    def state(self) -> State:
+        """Return what the holder last wrote; an empty state when there is none."""
+        try:
+            return msgspec.json.decode((self.root / "holder.json").read_bytes(), type=State)
+        except (OSError, msgspec.MsgspecError):
+            return State()
+
+    def ensure(self, keep: Sequence[int]) -> State:
+        """See that a holder serves with today's configuration; ``keep`` are the ports promised to environments."""
+        serial = self._configure(keep)
+        state = self.state()
+        if not state.held:
+            self._start()
+        elif state.config != serial or state.missing:
+            os.kill(state.holder[0], signal.SIGHUP)
+        return self._await_serving(serial)
+
+    def retry_missing(self, name: str, within: float) -> State:
+        """Let the holder try again to bind a missing port and return its state once it has it, or in time."""
+        state = self.state()
+        deadline = time.monotonic() + within
+        while name in state.missing and time.monotonic() < deadline:
+            os.kill(state.holder[0], signal.SIGHUP)
+            time.sleep(POLL_INTERVAL * 10)
+            state = self.state()
+        return self._await_serving(state.config) if name in state.sockets else state
+
+    def stop(self) -> None:
+        """End holder and Traefik, requests under way within their grace. Idempotent."""
+        state = self.state()
+        if state.boot != boot_id():
+            return
+        targets = [p for p in (state.holder, state.router) if p is not None and is_running(*p)]
+        deadline = time.monotonic() + self.settings.grace + 5.0
+        if targets:
+            os.kill(targets[0][0], signal.SIGTERM)
+        while any(is_running(*process) for process in targets):
+            if time.monotonic() > deadline:
+                for process in targets:
+                    if is_running(*process):
+                        os.kill(process[0], signal.SIGKILL)
+            time.sleep(POLL_INTERVAL)
+        (self.root / "holder.json").unlink(missing_ok=True)
+
+    def _configure(self, keep: Sequence[int]) -> str:
+        config = holder_config(self.root, self.settings, sorted(keep))
+        serial = digest_of(config)
+        file = self.root / "holder-config.json"
+        data = msgspec.json.encode({**config, "serial": serial})
+        if not file.exists() or file.read_bytes() != data:
+            write_whole(file, data)
+        return serial
+
+    def _start(self) -> None:
+        source = str(Path(lading.__file__).parent.parent)
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": source}
+        # Without site packages and user site the holder is smaller and starts sooner.
+        command = [sys.executable, "-S", "-s", "-m", "lading.router.holder", str(self.root)]
+        try:
+            done = subprocess.run(
+                command,
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=START_TIMEOUT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise self._failure(f"its socket holder did not start: {error}") from error
+        if done.returncode not in (0, ANOTHER_HOLDS):
+            last = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
+            raise self._failure(f"its socket holder ended with status {done.returncode}", *last)
+
+    def _await_serving(self, serial: str) -> State:
+        deadline = time.monotonic() + START_TIMEOUT
+        state = self.state()
+        while not (state.serving and state.config == serial):
+            if time.monotonic() > deadline:
+                raise self._failure(f"it did not serve within {START_TIMEOUT:g} s")
+            time.sleep(POLL_INTERVAL)
+            state = self.state()
+        return state
+
+    def _failure(self, happened: str, *lines: str) -> LadingError:
+        log = self.root / "holder.log"
+        tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
+        return LadingError(
+            "router-failed",
+            doing="start the router",
+            happened=happened,
+            now="routes that were in force are kept and served once it runs",
+            hint=f"read {log} and {self.root / 'traefik.log'}",
+            details=(*lines, *tail),
+        )

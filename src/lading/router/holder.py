@@ -1,0 +1,341 @@
+"""The socket holder: binds every port, keeps them open for life, and keeps Traefik running behind them.
+
+Run as ``python -m lading.router.holder ROOT``; it returns once requests are served and goes on in the background.
+SIGHUP makes it read its configuration again, SIGTERM end it and Traefik. Standard library only: it must stay small.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lading.router.identity import boot_id, is_running, read_json, start_time, write_whole
+from lading.router.sockets import allow_take_over, bind, open_up, pass_on, shut, take_over
+
+API = "traefik"  # the name Traefik gives the entry point of its own API
+LOADED = "/api/http/middlewares/lading-loaded@file"  # stands in every file of routes
+LOAD_LIMIT = 8.0  # seconds until waiting clients are let through to a router that has not loaded its routes
+OWN_PORT_PATIENCE = 2.0  # seconds an environment's own port may stay taken after a reboot
+SETTLED_AFTER = 2.0  # seconds after which a router that dies is started again at once
+BACK_OFF_LIMIT = 1.0  # seconds between starts of a router that keeps dying
+ANOTHER_HOLDS = 3  # exit status
+
+Process = tuple[int, int]
+
+
+class Holder:
+    """Hold the sockets of one root and the Traefik process behind them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.config: dict[str, Any] = {}
+        self.sockets: dict[str, socket.socket] = {}
+        self.missing: dict[str, str] = {}
+        self.router: Process | None = None
+        self.template = ""
+        self.api = 0
+        self.spawned_at = 0.0
+        self.pause = 0.0
+        self.wake, wake_in = socket.socketpair()
+        self.wake.setblocking(False)
+        wake_in.setblocking(False)
+        self._wake_in = wake_in
+        self.asked: set[int] = set()
+        self.shared: set[str] = set()  # names of ports that a router still holds whose sockets could not be taken over
+
+    # life
+
+    def run(self, ready: int) -> None:
+        """Serve until SIGTERM; write one byte to the file descriptor ``ready`` once requests are served."""
+        signal.set_wakeup_fd(self._wake_in.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        self.start()
+        os.write(ready, b"1")
+        os.close(ready)
+        while not self.ending():
+            if signal.SIGHUP in self.asked:
+                self.asked.discard(signal.SIGHUP)
+                self.reload()
+            elif not self.router_runs():
+                self.revive()
+            else:
+                self.wait(None)
+        self.stop()
+
+    def ending(self) -> bool:
+        """Tell whether somebody asked the holder to end."""
+        return bool(self.asked & {signal.SIGTERM, signal.SIGINT})
+
+    def start(self) -> None:
+        """Bring up sockets and router, taking over what an earlier holder left running."""
+        self.config = read_json(self.root / "holder-config.json")
+        before = read_json(self.root / "holder.json")
+        left = self.left_by(before)
+        if left is not None:
+            self.adopt(left, before)
+            self.shared = set(before.get("sockets", {})) - set(self.sockets)
+        self.bind_all(patience=OWN_PORT_PATIENCE)
+        self.shared.clear()
+        if left is not None and self.router == left and self.template == self.wanted_template():
+            open_up(self.sockets.values())
+            self.save(ready=True)
+        else:
+            self.replace(old=left)
+
+    def left_by(self, before: dict[str, Any]) -> Process | None:
+        """Return the Traefik process an earlier holder left running."""
+        if before.get("boot") != boot_id():
+            return None
+        pid, started = before.get("router", (0, None))
+        return (pid, started) if is_running(pid, started) else None
+
+    def adopt(self, left: Process, before: dict[str, Any]) -> None:
+        """Take over the sockets of a running Traefik; when all came along, Traefik itself stays."""
+        found = take_over(left[0])
+        for name, port in before.get("sockets", {}).items():
+            if port in found:
+                self.sockets[name] = found.pop(port)
+        for other in found.values():
+            other.close()
+        if self.sockets and set(self.sockets) == set(before.get("sockets", {})):
+            self.router, self.api, self.template = left, before["api"], before["template"]
+
+    def reload(self) -> None:
+        """Read the configuration again and start a new router beside the old one if anything changed."""
+        self.config = read_json(self.root / "holder-config.json") or self.config
+        self.bind_all(patience=0.0)
+        if self.template == self.wanted_template() and self.router_runs():
+            self.save(ready=True)
+        else:
+            self.replace(old=self.router)
+
+    def stop(self) -> None:
+        """End Traefik within its grace, then forget the state."""
+        if self.router is not None:
+            self.end(self.router, patience=float(self.config["grace"]) + 2.0)
+        (self.root / "holder.json").unlink(missing_ok=True)
+
+    # sockets
+
+    def bind_all(self, *, patience: float) -> None:
+        """Bind what the configuration wants and is not held yet; note what cannot be had.
+
+        ``patience``: seconds an environment's own port may stay taken before it counts as missing.
+        """
+        self.missing = {}
+        deadline = time.monotonic() + patience
+        own = {f"p{port}": ("127.0.0.1", port) for port in self.config["keep"]}
+        if self.config["http"] is not None:
+            own["http"] = (self.config["http"]["host"], self.config["http"]["port"])
+        for name, (host, port) in own.items():
+            why = self.hold(name, host, port, deadline)
+            if why:
+                self.missing[name] = why
+        pool = self.config["pool"]
+        for port in range(pool["first"], pool["last"] + 1):
+            if sum(name.startswith("p") for name in self.sockets) >= pool["size"]:
+                break
+            if f"p{port}" not in self.missing:
+                self.hold(f"p{port}", "127.0.0.1", port, deadline=0.0)
+
+    def hold(self, name: str, host: str, port: int, deadline: float) -> str:
+        """Bind one port, trying until the deadline while another program has it; return why it cannot be had."""
+        while name not in self.sockets:
+            try:
+                self.sockets[name] = bind(host, port, beside=name in self.shared)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                    return error.strerror or str(error)
+                time.sleep(0.05)
+        return ""
+
+    # the router process
+
+    def wanted_template(self) -> str:
+        """Return Traefik's configuration but for its API's port, to see whether a new process is needed."""
+        points = {
+            name: {"address": _address(sock), **self.config["entry_point"]}
+            for name, sock in sorted(self.sockets.items())
+        }
+        return json.dumps({**self.config["static"], "entryPoints": points, "binary": self.config["binary"]})
+
+    def replace(self, old: Process | None) -> None:
+        """Start a router; once it has loaded the routes, end ``old``. New connections wait meanwhile."""
+        shut(self.sockets.values())
+        self.spawn()
+        self.await_loaded()
+        open_up(self.sockets.values())
+        self.save(ready=True)
+        if old is not None and old != self.router:
+            self.end(old, patience=0.0)
+
+    def revive(self) -> None:
+        """Start the router again after it died, with growing pauses when it keeps dying."""
+        shut(self.sockets.values())
+        if time.monotonic() - self.spawned_at > SETTLED_AFTER:
+            self.pause = 0.0
+        self.wait(self.pause)
+        self.pause = min(BACK_OFF_LIMIT, max(0.05, self.pause * 2))
+        if not self.ending():
+            self.replace(old=None)
+
+    def spawn(self) -> None:
+        """Start Traefik on the held sockets and a fresh port for its API."""
+        api = bind("127.0.0.1", 0)
+        self.api, self.template = api.getsockname()[1], self.wanted_template()
+        static = json.loads(self.template)
+        binary = static.pop("binary")
+        static["entryPoints"][API] = {"address": f"127.0.0.1:{self.api}", "http": self.config["entry_point"]["http"]}
+        file = self.root / "traefik.yml"
+        write_whole(file, json.dumps(static, indent=1).encode())
+        named = {API: api, **self.sockets}
+        pid = os.fork()
+        if pid == 0:
+            _become(binary, file, named)
+        api.close()
+        self.router = (pid, start_time(pid) or 0)
+        self.spawned_at = time.monotonic()
+        self.save(ready=False)
+
+    def await_loaded(self) -> None:
+        """Wait until the router has loaded the routes, has died, or has taken too long."""
+        deadline = time.monotonic() + LOAD_LIMIT
+        while time.monotonic() < deadline and self.router_runs():
+            if self.ending() or _status(self.api, LOADED) == 200:
+                return
+            self.wait(0.005)
+        _log(f"Traefik did not load its routes {'in time' if self.router_runs() else 'and ended'}")
+
+    def router_runs(self) -> bool:
+        """Tell whether the router process lives."""
+        return self.router is not None and is_running(*self.router)
+
+    def end(self, router: Process, *, patience: float) -> None:
+        """Ask a router to end; with patience, see to it that it has."""
+        deadline = time.monotonic() + patience
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(router[0], signal.SIGTERM)
+            while patience and is_running(*router):
+                if time.monotonic() > deadline:
+                    os.kill(router[0], signal.SIGKILL)
+                self.wait(0.02)
+
+    # waiting and telling
+
+    def wait(self, seconds: float | None) -> None:
+        """Sleep until a signal, the router's death, or the end of ``seconds``; collect dead children."""
+        poll = select.poll()
+        poll.register(self.wake, select.POLLIN)
+        watched = -1
+        if seconds is None and self.router is not None:
+            with contextlib.suppress(OSError):  # it died just now: no need to sleep
+                watched = os.pidfd_open(self.router[0])
+            if watched < 0:
+                return
+            poll.register(watched, select.POLLIN)
+        poll.poll(None if seconds is None else max(0.0, seconds * 1000))
+        if watched >= 0:
+            os.close(watched)
+        with contextlib.suppress(BlockingIOError):
+            self.asked |= set(self.wake.recv(64))
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+    def save(self, *, ready: bool) -> None:
+        """Write down who holds what, for the agent and for the next holder."""
+        state = {
+            "boot": boot_id(),
+            "holder": (os.getpid(), start_time(os.getpid())),
+            "router": self.router,
+            "api": self.api,
+            "sockets": {name: sock.getsockname()[1] for name, sock in self.sockets.items()},
+            "missing": self.missing,
+            "template": self.template,
+            "config": self.config["serial"],
+            "ready": ready,
+        }
+        write_whole(self.root / "holder.json", json.dumps(state).encode())
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _become(binary: str, file: Path, named: dict[str, socket.socket]) -> NoReturn:
+    """Turn this freshly forked child into Traefik with the sockets activated by name."""
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program inherits that
+        os.setsid()
+        allow_take_over()
+        count = pass_on(named.values())
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LISTEN_PID": str(os.getpid()),
+            "LISTEN_FDS": str(count),
+            "LISTEN_FDNAMES": ":".join(named),
+        }
+        os.execve(binary, [binary, f"--configFile={file}"], environment)
+    except OSError as error:
+        _log(f"cannot start {binary}: {error}")
+    finally:
+        os._exit(127)
+
+
+def _status(port: int, path: str) -> int:
+    """Ask the router's API and return the answer's status, 0 without an answer."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as sock:
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            words = sock.recv(64).split(b" ", 2)
+    except OSError:
+        return 0
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
+def _log(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n")
+    sys.stderr.flush()
+
+
+def _detach(log: Path) -> None:
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(nothing, 0)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.chdir("/")
+
+
+def main(arguments: list[str]) -> int:
+    """Start the holder of the root given as only argument; return once it serves."""
+    root = Path(arguments[0]).resolve()
+    lock = os.open(root / "holder.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return ANOTHER_HOLDS
+    told, ready = os.pipe()
+    if os.fork():
+        os.close(ready)
+        return 0 if os.read(told, 1) else 1
+    os.close(told)
+    _detach(root / "holder.log")
+    Holder(root).run(ready)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,155 @@
+"""Routes as Traefik's dynamic configuration: one file for all environments, which is its own record.
+
+The first line is a comment with the routes as Lading means them, the rest is what Traefik reads (JSON, which is
+YAML). So what serves and what is remembered cannot differ.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from lading.model.environment import Routes, ServiceRoute
+from lading.model.manifest import Probe
+from lading.ports.router.rules import refusal
+
+HEAD = b"# routes: "
+LOADED = "lading-loaded"
+TRANSPORT = "lading"
+PRIORITY = 10
+
+# Below the time after which servers close idle connections (gunicorn 2 s, uvicorn 5 s): so a request is never sent
+# into a closing connection, and connections to an instance that gets no more requests vanish soon.
+IDLE_TIMEOUT = "1500ms"
+DIAL_TIMEOUT = "5s"
+IDLE_CONNECTIONS = 512
+
+Plain = dict[str, Any]
+
+
+def service_name(environment: str, generation: str, service: str) -> str:
+    """Return the name of a service in Traefik; ``~`` occurs in none of its parts."""
+    return f"{environment.replace('/', '~')}~{generation}~{service}"
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file depends on besides the routes: the environments' local ports, whether domains are served at all
+    (``public``), the files of the placeholder certificate, seconds between ready checks.
+    """
+
+    ports: Mapping[str, int] = {}
+    public: bool = False
+    certificate: Mapping[str, str] = {}
+    interval: float = 1.0
+
+
+def render(routes: Mapping[str, Routes], around: Surroundings) -> tuple[bytes, str]:
+    """Return the file for all environments and the name of its revision."""
+    http = _http(routes, around)
+    name = _revision(http)
+    # A router drops empty middlewares, so the two marks do something; no route uses them.
+    mark = {"stripPrefix": {"prefixes": ["/lading"]}}
+    http["middlewares"] |= {LOADED: mark, name: mark}
+    # It refuses empty sections as well.
+    body: Plain = {"http": {kind: part for kind, part in http.items() if part}}
+    if around.certificate:
+        body["tls"] = {"stores": {"default": {"defaultCertificate": around.certificate}}}
+    record = msgspec.json.encode([routes[key] for key in sorted(routes)])
+    # Braces inside the record's strings are written as escapes; outside of strings JSON never doubles them.
+    record = record.replace(b"{{", b"\\u007b\\u007b")
+    text = HEAD + record + b"\n" + msgspec.json.encode(body, order="sorted") + b"\n"
+    if b"{{" in text:
+        raise refusal(", ".join(routes), "a value holds '{{', which the router would take for a template")
+    return text, name
+
+
+def parse(text: bytes) -> dict[str, Routes]:
+    """Return the routes a file was made of; ValueError when it is not one of ours."""
+    first = text.split(b"\n", 1)[0]
+    if not first.startswith(HEAD):
+        raise ValueError("not a file of routes")
+    return {r.environment: r for r in msgspec.json.decode(first.removeprefix(HEAD), type=list[Routes])}
+
+
+def names(routes: Routes, around: Surroundings) -> tuple[list[str], list[str]]:
+    """Return the names of the routers and services that make up an environment's routes."""
+    http = _http({routes.environment: routes}, around)
+    return list(http["routers"]), list(http["services"])
+
+
+def _revision(http: Plain) -> str:
+    return "lading-" + hashlib.sha256(msgspec.json.encode(http, order="sorted")).hexdigest()[:20]
+
+
+def _http(routes: Mapping[str, Routes], around: Surroundings) -> Plain:
+    timeouts = {"dialTimeout": DIAL_TIMEOUT, "idleConnTimeout": IDLE_TIMEOUT}
+    transport = {"maxIdleConnsPerHost": IDLE_CONNECTIONS, "forwardingTimeouts": timeouts}
+    http: Plain = {"routers": {}, "services": {}, "middlewares": {}, "serversTransports": {TRANSPORT: transport}}
+    for environment in routes.values():
+        for service in environment.services:
+            _add_service(http, environment, service, around)
+    return http
+
+
+def _add_service(http: Plain, routes: Routes, service: ServiceRoute, around: Surroundings) -> None:
+    name = service_name(routes.environment, routes.generation, service.service)
+    http["services"] |= _services(name, service, around.interval)
+    prefix = service.path.rstrip("/")
+    router: Plain = {"service": name, "priority": PRIORITY + len(prefix)}
+    if service.strip_prefix and prefix:
+        http["middlewares"][f"{name}~strip"] = {"stripPrefix": {"prefixes": [prefix]}}
+        router["middlewares"] = [f"{name}~strip"]
+    # PathPrefix alone would also match /apix for /api.
+    rule = f"Path(`{prefix}`) || PathPrefix(`{prefix}/`)" if prefix else "PathPrefix(`/`)"
+    label = f"{routes.environment.replace('/', '~')}~{service.service}"
+    port = routes.port or around.ports.get(routes.environment)
+    if port is not None:
+        http["routers"][f"{label}~local"] = {**router, "entryPoints": [f"p{port}"], "rule": rule}
+    if routes.domain is not None and around.public:
+        host = f"Host(`{routes.domain}`) && ({rule})"
+        http["routers"][f"{label}~public"] = {**router, "entryPoints": ["http"], "rule": host}
+
+
+def _services(name: str, service: ServiceRoute, interval: float) -> Plain:
+    check = health_check(service.ready, interval) if service.ready is not None else None
+    if check is None:
+        return {name: {"loadBalancer": _balancer(service)}}
+    # When no instance is ready, all of them get requests again: the last one is never taken away.
+    return {
+        name: {"failover": {"service": f"{name}~ready", "fallback": f"{name}~any"}},
+        f"{name}~ready": {"loadBalancer": {**_balancer(service), "healthCheck": check}},
+        f"{name}~any": {"loadBalancer": _balancer(service)},
+    }
+
+
+def _balancer(service: ServiceRoute) -> Plain:
+    balancer: Plain = {
+        "servers": [{"url": f"http://{backend.address}"} for backend in service.backends],
+        "serversTransport": TRANSPORT,
+        "passHostHeader": True,
+    }
+    if service.affinity:
+        cookie = {"name": f"lading_{service.service}", "httpOnly": True, "sameSite": "lax"}
+        balancer["sticky"] = {"cookie": cookie}
+    return balancer
+
+
+def health_check(probe: Probe, interval: float) -> Plain | None:
+    """Return the check by which Traefik keeps asking an instance; None where Traefik cannot judge the answer.
+
+    It judges one status, or any of 200–399; what the body must hold only Lading's own ready check judges.
+    """
+    check: Plain = {
+        "path": probe.path,
+        "interval": f"{round(interval * 1000)}ms",
+        "timeout": f"{round(probe.timeout * 1000)}ms",
+        "followRedirects": False,
+    }
+    if probe.host is not None:
+        check["hostname"] = probe.host
+    if len(probe.status) == 1:
+        check["status"] = probe.status[0]
+    elif not probe.status or min(probe.status) < 200 or max(probe.status) > 399:
+        return None
+    return check

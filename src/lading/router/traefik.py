@@ -1,0 +1,286 @@
+"""The router adapter for Traefik: routes in one file, every switch confirmed, sockets held by a process of its own."""
+
+import contextlib
+import fcntl
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from lading.model.environment import Counters, Routes
+from lading.model.errors import LadingError
+from lading.ports.router.rules import check_against, check_routes, port_taken, refusal
+from lading.router.api import Api, last_error, log_size
+from lading.router.certificate import ensure_certificate
+from lading.router.control import Control, State
+from lading.router.identity import read_json, write_whole
+from lading.router.render import Surroundings, names, parse, render
+from lading.router.settings import RouterSettings
+from lading.router.tally import Tally
+
+HTTP_PORT = 80
+MISSING_PORT_PATIENCE = 0.5  # seconds to try again for a port that another program held
+RESTORE_LIMIT = 2.0  # seconds to see the earlier routes in force again after a failure
+
+
+class TraefikRouter:
+    """Route requests with a Traefik of our own; everything it needs lies below ``root``.
+
+    Several routers with different roots live beside each other on one machine.
+    """
+
+    def __init__(self, root: Path, *, settings: RouterSettings | None = None) -> None:
+        self.root = root.resolve()
+        self.settings = settings or RouterSettings()
+        self._control = Control(self.root, self.settings)
+        self._tally = Tally()
+        self._threads = threading.RLock()
+        self._depth = 0
+        self._file = self.root / "routes" / "routes.yml"
+        self._good = self.root / "routes.good"
+
+    # life
+
+    def ensure(self) -> None:
+        """See that holder and Traefik run with the routes last applied; start or adopt them.
+
+        A promised port that another program holds does not stop the others; see :meth:`missing`.
+        """
+        with self._alone():
+            since = log_size(self.root / "traefik.log")
+            self._write_current()
+            self._control.ensure(list(self._ports().values()))
+            revision = self._write_current()  # again: which ports could be had is known only now
+            with self._api() as api:
+                if not api.await_revision(revision, self.settings.confirm_within):
+                    raise self._unconfirmed("routes last applied", since)
+
+    def stop(self) -> None:
+        """End Traefik and the holder, giving requests under way their grace. Idempotent; routes and ports are kept."""
+        with self._alone():
+            self._control.stop()
+
+    def missing(self) -> Mapping[str, str]:
+        """Return the environments whose local port another program holds, with the reason."""
+        missing = self._control.state().missing
+        return {key: missing[f"p{port}"] for key, port in self._ports().items() if f"p{port}" in missing}
+
+    # ports
+
+    def reserve_port(self, environment: str, wanted: int | None = None) -> int:
+        """Return the environment's local port, the same at every call; raise ``port-taken``."""
+        with self._alone():
+            ports = self._ports()
+            mine = ports.get(environment)
+            if mine is not None and wanted in (None, mine):
+                return self._held(environment, mine)
+            state = self._serving()
+            others = {port: key for key, port in ports.items() if key != environment}
+            port = wanted if wanted is not None else self._free(environment, state, others)
+            if port in others:
+                raise port_taken(environment, f"port {port} belongs to {others[port]}")
+            if port not in state.sockets.values():
+                self._bind(environment, port, list(others))
+            write_whole(self.root / "ports.json", msgspec.json.encode({**ports, environment: port}, order="sorted"))
+            self._control.ensure([*others, port])
+            return port
+
+    def release_port(self, environment: str) -> None:
+        """Give the environment's port back."""
+        with self._alone():
+            ports = self._ports()
+            if ports.pop(environment, None) is not None:
+                write_whole(self.root / "ports.json", msgspec.json.encode(ports, order="sorted"))
+
+    def ports(self) -> Sequence[int]:
+        """Return the ports that are held, lowest first."""
+        return sorted(self._control.state().sockets.values())
+
+    # routes
+
+    def apply(self, routes: Routes) -> None:
+        """Put an environment's routes in force and return once Traefik serves them; else restore the earlier ones."""
+        with self._alone():
+            check_routes(routes)
+            in_force = self._load()
+            check_against(routes, in_force.values())
+            self._need_way_in(routes)
+            self._switch(routes.environment, {**in_force, routes.environment: routes}, routes)
+
+    def withdraw(self, environment: str) -> None:
+        """Remove all routes of an environment."""
+        with self._alone():
+            in_force = self._load()
+            if environment in in_force:
+                rest = {key: routes for key, routes in in_force.items() if key != environment}
+                self._switch(environment, rest, None)
+
+    def current(self, environment: str) -> Routes | None:
+        """Return the routes in force, as the router's own file has them."""
+        return self._load().get(environment)
+
+    def counters(self, environment: str, generation: str) -> Counters:
+        """Return what was counted for a generation; what Traefik cannot say now is answered from the last look."""
+        with self._threads:
+            process = self._control.state().router
+            with self._api() as api:
+                status, page = api.get("/metrics")
+            if status == 200:
+                self._tally.feed(process, page.decode())
+            return self._tally.counters(environment, generation)
+
+    def url(self, environment: str) -> str:
+        """Return where the environment answers, empty without a route."""
+        routes = self._load().get(environment)
+        if routes is None:
+            return ""
+        if routes.domain is not None and self.settings.http_port is not None:
+            port = self.settings.http_port
+            return f"http://{routes.domain}" + ("" if port == HTTP_PORT else f":{port}")
+        return self._local(routes.environment, routes)
+
+    def probe_address(self, environment: str) -> tuple[str, str | None]:
+        """Return base URL and Host header by which this host reaches the environment."""
+        routes = self._load().get(environment)
+        domain = routes.domain if routes is not None else None
+        if domain is not None and self.settings.http_port is not None:
+            host = self.settings.http_host if self.settings.http_host not in ("0.0.0.0", "::") else "127.0.0.1"
+            return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.http_port}", domain
+        return self._local(environment, routes), domain
+
+    # inside
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one thread of one process at a time change ports and routes."""
+        with self._threads:
+            if self._depth:
+                yield
+                return
+            (self.root / "routes").mkdir(parents=True, exist_ok=True, mode=0o700)
+            with (self.root / "change.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._depth = 1
+                try:
+                    yield
+                finally:
+                    self._depth = 0
+
+    def _switch(self, environment: str, wanted: Mapping[str, Routes], routes: Routes | None) -> None:
+        """Write the file and confirm it; on failure restore what stood there."""
+        self._serving()
+        around = self._around()
+        text, revision = render(wanted, around)
+        before = self._file.read_bytes()
+        since = log_size(self.root / "traefik.log")
+        with self._api() as api:
+            if text != before:
+                self._write(text)
+            half = self.settings.confirm_within / 2
+            if not api.await_revision(revision, half):
+                # Written once more, in case the kernel dropped the notice of the first time.
+                self._write(text)
+                if not api.await_revision(revision, half):
+                    self._restore(api, before)
+                    raise self._unconfirmed(f"routes of {environment}", since)
+            complaint = api.complaint(*names(routes, around)) if routes is not None else ""
+            if complaint:
+                self._restore(api, before)
+                raise self._unconfirmed(f"routes of {environment}", since, complaint)
+        write_whole(self._good, text)
+
+    def _write_current(self) -> str:
+        """Write the routes in force as today's ports and this version render them; return the revision."""
+        text, revision = render(self._load(), self._around())
+        if not self._file.exists() or self._file.read_bytes() != text:
+            self._write(text)
+        return revision
+
+    def _write(self, text: bytes) -> None:
+        # The unfinished file lies outside: Traefik would load the directory once for each of its changes.
+        write_whole(self._file, text, scratch=self.root)
+
+    def _restore(self, api: Api, before: bytes) -> None:
+        self._write(before)
+        with contextlib.suppress(ValueError):  # what stood there was broken by hand: nothing to wait for
+            api.await_revision(render(parse(before), self._around())[1], RESTORE_LIMIT)
+
+    def _unconfirmed(self, doing: str, since: int, happened: str = "") -> LadingError:
+        said = last_error(self.root / "traefik.log", since)
+        return LadingError(
+            "router-failed",
+            doing=doing,
+            happened=happened or f"the router did not confirm them within {self.settings.confirm_within:g} s",
+            now="the earlier routes are in force",
+            hint=f"read {self.root / 'traefik.log'}, then try again",
+            details=(f"last error of the router: {said}",) if said else (),
+        )
+
+    def _load(self) -> dict[str, Routes]:
+        """Return the routes in force; those last confirmed when the file was broken by hand."""
+        for file in (self._file, self._good):
+            with contextlib.suppress(OSError, ValueError):
+                return parse(file.read_bytes())
+        return {}
+
+    def _serving(self) -> State:
+        """Return the holder's state, bringing it up when it or Traefik is down."""
+        state = self._control.state()
+        if not state.serving:
+            self.ensure()
+            state = self._control.state()
+        return state
+
+    def _around(self) -> Surroundings:
+        return Surroundings(
+            ports=self._ports(),
+            public=self.settings.http_port is not None and "http" not in self._control.state().missing,
+            certificate=ensure_certificate(self.root),
+            interval=self.settings.check_interval,
+        )
+
+    def _api(self) -> Api:
+        return Api(lambda: self._control.state().api)
+
+    def _ports(self) -> dict[str, int]:
+        return {key: int(port) for key, port in read_json(self.root / "ports.json").items()}
+
+    def _local(self, environment: str, routes: Routes | None) -> str:
+        port = (routes.port if routes is not None else None) or self._ports().get(environment)
+        return f"http://127.0.0.1:{port}" if port is not None else ""
+
+    def _need_way_in(self, routes: Routes) -> None:
+        """See that requests can reach the environment: by its port, or by its domain."""
+        if routes.port is not None or routes.environment in self._ports():
+            self.reserve_port(routes.environment, routes.port)
+        elif routes.services and (routes.domain is None or self.settings.http_port is None):
+            raise refusal(routes.environment, "it has no local port, and no domain that this host serves")
+        if routes.domain is not None and self.settings.http_port is not None:
+            why = self._serving().missing.get("http")
+            if why and "http" in self._control.retry_missing("http", MISSING_PORT_PATIENCE).missing:
+                raise port_taken(routes.environment, f"port {self.settings.http_port} for domains: {why}")
+
+    def _held(self, environment: str, port: int) -> int:
+        """Return a promised port once it is held; raise ``port-taken`` while another program has it."""
+        state = self._serving()
+        if port in state.sockets.values():
+            return port
+        why = self._control.retry_missing(f"p{port}", MISSING_PORT_PATIENCE).missing.get(f"p{port}")
+        if why:
+            raise port_taken(environment, f"port {port} was given to it, but another program holds it now: {why}")
+        return port
+
+    def _free(self, environment: str, state: State, others: Mapping[int, str]) -> int:
+        pool = sorted(port for name, port in state.sockets.items() if name != "http" and port not in others)
+        if not pool:
+            raise port_taken(environment, f"all {len(others)} local ports belong to other environments")
+        return pool[0]
+
+    def _bind(self, environment: str, port: int, others: Sequence[int]) -> None:
+        """Have the holder listen on a port outside of its pool."""
+        state = self._control.ensure([*others, port])
+        why = state.missing.get(f"p{port}")
+        if why:
+            self._control.ensure(others)
+            raise port_taken(environment, f"port {port} cannot be had: {why}")
