@@ -11,7 +11,6 @@ from lading.agent.keys import Keys
 from lading.bill.gates import APPROVAL, RESERVED, REVOKED, ROTATION
 from lading.bill.reading import Asked
 from lading.bill.rotation import Rotation, accept_rotation
-from lading.bill.sshkeys import unarmor
 from lading.bill.statement import (
     Malformed,
     payload_of,
@@ -122,7 +121,7 @@ class Bills:
     def approve(self, payload: str, signature: str) -> Approved:
         """Keep an approval that one of the agent's approvers signed; raise ``bill`` otherwise."""
         try:
-            envelope = approval_envelope(unbase64(payload), unarmor(signature))
+            envelope = approval_envelope(unbase64(payload), signature)
         except Malformed as error:
             raise _refused(str(error), "sign it anew: lading approve ENVIRONMENT VERSION") from error
         opened = open_envelope(envelope, self._keys.believed(), self._clock.now())

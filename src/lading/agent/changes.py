@@ -1,6 +1,7 @@
 """Tells async streamers that a rollout has something new, so that they need not keep asking the disk."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ class Subscription:
 
     def notify(self) -> None:
         """Wake the streamer; callable from any thread, also while its loop is being closed."""
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, and with it the streamer
             self._loop.call_soon_threadsafe(self._news.set)
 
     async def wait(self, limit: float) -> bool:
@@ -34,6 +35,15 @@ class Changes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscriptions: dict[int, set[Subscription]] = {}
+        self.closed = False
+
+    def close(self) -> None:
+        """End every stream: the agent is about to go, and clients take up their streams with the next one."""
+        self.closed = True
+        with self._lock:
+            numbers = list(self._subscriptions)
+        for number in numbers:
+            self.publish(number)
 
     def publish(self, number: int) -> None:
         """Say that rollout ``number`` has a new event or an outcome; never blocks and never fails the publisher."""

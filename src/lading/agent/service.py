@@ -1,6 +1,10 @@
-"""What the API asks of the agent's core: rollouts as a protocol, and what a rollout is asked with."""
+"""What the API asks of the agent's core: its operations as one value, and what a rollout is asked with."""
 
-from typing import Literal, Protocol
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -8,6 +12,22 @@ from lading.model.bill import Envelope
 from lading.model.manifest import Environment
 from lading.model.plan import Plan
 from lading.model.rollout import Rollout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lading.agent.answers import About
+    from lading.agent.bills import Bills
+    from lading.agent.changes import Changes
+    from lading.agent.keys import Keys
+    from lading.agent.logs import InstanceLogs
+    from lading.agent.policies import Policies
+    from lading.agent.releases import ReleaseShelf
+    from lading.agent.results import Results
+    from lading.agent.secret_values import SecretValues
+    from lading.agent.status import Status
+    from lading.ports.journal import Journal
+    from lading.ports.store import Store
 
 RolloutKind = Literal["deploy", "promote", "rollback"]
 
@@ -50,3 +70,23 @@ class RolloutOperations(Protocol):
     def cancel(self, number: int, who: str) -> None:
         """Ask a running rollout to turn back; quiet when it has ended. Raise ``unknown-rollout``."""
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class AgentService:
+    """Everything the API can do, put together by the composition root. ``spool`` is a directory for sources."""
+
+    about: Callable[[], About]
+    rollouts: RolloutOperations
+    changes: Changes
+    journal: Journal
+    store: Store
+    releases: ReleaseShelf
+    bills: Bills
+    keys: Keys
+    policies: Policies
+    secrets: SecretValues
+    status: Status
+    logs: InstanceLogs
+    results: Results
+    spool: Path

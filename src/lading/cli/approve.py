@@ -17,8 +17,8 @@ NAMESPACE = "lading"
 
 
 @click.command(cls=LadingCommand)
-@click.argument("version")
 @click.argument("environment")
+@click.argument("version")
 @click.option(
     "--key",
     default="~/.ssh/id_ed25519",
@@ -26,7 +26,7 @@ NAMESPACE = "lading"
     help="Your ed25519 SSH key; the agent of ENVIRONMENT must list it as an approver.",
 )
 @pass_state
-def approve(state: State, version: str, environment: str, key: str) -> None:
+def approve(state: State, environment: str, version: str, key: str) -> None:
     """Approve release VERSION for ENVIRONMENT, signed with your SSH key.
 
     The agent of ENVIRONMENT keeps the approval with the release's bill and counts it if your key is one of its

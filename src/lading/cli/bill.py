@@ -1,4 +1,4 @@
-"""``lading bill`` and ``lading attest``: a release's signed statements, and gates of one's own."""
+"""``lading bill``, ``attest`` and ``revoke``: a release's signed statements, and gates of one's own."""
 
 from __future__ import annotations
 
@@ -60,6 +60,22 @@ def _release(agent: Agent, project: str, version: str) -> dict[str, Any]:
 
     release: dict[str, Any] = agent.get(release_path(project, version))
     return release
+
+
+@click.command(cls=LadingCommand)
+@click.argument("environment")
+@click.argument("version")
+@click.option("--reason", required=True, help="Why, for the bill and the audit.")
+@pass_state
+def revoke(state: State, environment: str, version: str, reason: str) -> None:
+    """Take back what ENVIRONMENT's agent said of release VERSION: its passes there count nowhere any more.
+
+    A newer pass of the same release in the same environment answers the revocation.
+    """
+    told = {"project": state.outline.name, "version": version, "environment": environment, "reason": reason}
+    state.agent_for(environment).post("/v1/revocations", told)
+    state.say(f"revoked: {version} no longer counts as passed in {environment}")
+    state.result({"revocation": told})
 
 
 @click.command(cls=LadingCommand, context_settings={"ignore_unknown_options": True})

@@ -137,5 +137,6 @@ def payload(release: dict[str, Any]) -> dict[str, Any]:
 
 
 def envelopes(agent: Agent, digest: str) -> list[dict[str, Any]]:
-    """Return the signed statements that an agent has about a release."""
-    return [entry["envelope"] for entry in agent.get(f"/v1/bills/{digest}")["statements"]]
+    """Return the signed statements that an agent has about a release, after the introductions of its newer keys."""
+    bill = agent.get(f"/v1/bills/{digest}")
+    return [*bill["introductions"], *(entry["envelope"] for entry in bill["statements"])]

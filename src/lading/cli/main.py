@@ -29,6 +29,7 @@ COMMANDS = {
     "bill": "lading.cli.bill",
     "attest": "lading.cli.bill",
     "approve": "lading.cli.approve",
+    "revoke": "lading.cli.bill",
     "trust": "lading.cli.trust",
     "policy": "lading.cli.policy",
     "secrets": "lading.cli.secrets",

@@ -64,7 +64,7 @@ def allow(state: State, environment: str, what: str, reason: str) -> None:
 )
 @reason_option
 @pass_state
-def set_policy(state: State, environment: str, reason: str, max_age: str | None, **demands: Any) -> None:
+def set_policy(state: State, /, environment: str, reason: str, max_age: str | None, **demands: Any) -> None:
     """Change what the agent of ENVIRONMENT demands; what is not named stays."""
     from lading.cli.words import duration
 

@@ -17,7 +17,7 @@ class Cargo(NamedTuple):
 
     release: dict[str, Any]
     holder: Agent | None
-    statements: list[dict[str, Any]]
+    bill: dict[str, Any]
     verdict: dict[str, Any] | None
 
 
@@ -51,7 +51,7 @@ def _request(state: State, agent: Agent, source: str, target: str, version: str 
     state.say(f"{_headline(cargo, source, target)}\n")
     if cargo.holder is not None:
         carry(state, Built(cargo.release, cargo.holder), agent)
-    papers = [entry["envelope"] for entry in cargo.statements]
+    papers = [*cargo.bill["introductions"], *(entry["envelope"] for entry in cargo.bill["statements"])]
     return {
         "kind": "promote",
         "project": state.outline.name,
@@ -80,9 +80,9 @@ def _fetched(state: State, holder: Agent, source: str, version: str | None, nonc
     project = state.outline.name
     version = version or _served(holder, project, source)
     release = holder.get(release_path(project, version))
-    question = {"project": project, "digest": release["digest"], "environment": source, "nonce": nonce}
+    question = {"project": project, "version": version, "environment": source, "nonce": nonce}
     verdict = holder.post("/v1/verdicts", question)["envelope"]
-    return Cargo(release, holder, _statements(holder, release), verdict)
+    return Cargo(release, holder, _bill(holder, release), verdict)
 
 
 def _without_source(state: State, target: Agent, source: str, version: str | None, error: LadingError) -> Cargo:
@@ -94,7 +94,7 @@ def _without_source(state: State, target: Agent, source: str, version: str | Non
         release = find_release(holder, state.outline.name, version)
         if release is not None:
             state.note(f"! {source} cannot be reached ({error.happened}); judging the statements known without it")
-            return Cargo(release, holder, _statements(holder, release), None)
+            return Cargo(release, holder, _bill(holder, release), None)
     raise error
 
 
@@ -111,9 +111,9 @@ def _served(agent: Agent, project: str, environment: str) -> str:
     )
 
 
-def _statements(agent: Agent, release: dict[str, Any]) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = agent.get(f"/v1/bills/{release['digest']}")["statements"]
-    return entries
+def _bill(agent: Agent, release: dict[str, Any]) -> dict[str, Any]:
+    bill: dict[str, Any] = agent.get(f"/v1/bills/{release['digest']}")
+    return bill
 
 
 def _headline(cargo: Cargo, source: str, target: str) -> str:
@@ -121,7 +121,7 @@ def _headline(cargo: Cargo, source: str, target: str) -> str:
 
     release = cargo.release
     head = f"{release['project']} {release['version']}  {short(release['digest'])}  {source} → {target}"
-    told = [entry["statement"] for entry in cargo.statements if entry.get("statement")]
+    told = [entry["statement"] for entry in cargo.bill["statements"] if entry["statement"]]
     if not told:
         return f"{head}   bill: empty"
     newest = max(told, key=lambda statement: float(statement["time"]))

@@ -1,0 +1,113 @@
+"""Routes that change what the agent believes, allows or knows: trust, policies, secrets. All of them are audited."""
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from lading.agent.answers import AddedKey, OwnKey, PolicyAnswer, RemovedKeys, SecretVersions, Trust
+from lading.agent.api.wire import answer, body, says, who
+from lading.agent.service import AgentService
+
+
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A public key to believe: raw ed25519 in base64, or a line of SSH; ``role`` is ``agent`` or ``approver``."""
+
+    name: str
+    public: str
+    role: str = "agent"
+    reason: str = ""
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why, for the audit."""
+
+    reason: str = ""
+
+
+class PolicyChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Single demands of a policy to change, and why; loosening needs a reason."""
+
+    changes: dict[str, Any]
+    reason: str = ""
+
+
+class SecretsPut(msgspec.Struct, frozen=True, kw_only=True):
+    """Values of secrets by name."""
+
+    values: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"SecretsPut({', '.join(self.values)})"
+
+
+def routes(service: AgentService) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/v1", tags=["admin"])
+    _trust(router, service)
+    _environment(router, service)
+    return router
+
+
+def _trust(router: APIRouter, service: AgentService) -> None:
+    keys = service.keys
+
+    @router.get("/trust", **says(Trust))
+    def trust() -> Response:
+        """List the keys whose statements count: the agent's own, and those it believes."""
+        return answer(keys.trust())
+
+    @router.post("/trust", **says(AddedKey, takes=NewKey, status=201))
+    async def add_key(request: Request) -> Response:
+        """Believe a key."""
+        new = await body(request, NewKey)
+        key = await run_in_threadpool(keys.add, new.name, new.public, new.role, who(request), new.reason)
+        return answer(AddedKey(key=key), 201)
+
+    @router.delete("/trust", **says(RemovedKeys))
+    def remove_key(request: Request, key: str, reason: str = "") -> Response:
+        """Stop believing the keys of that name or fingerprint."""
+        return answer(RemovedKeys(removed=keys.remove(key, who(request), reason)))
+
+    @router.post("/trust/rotate", **says(OwnKey, takes=Reason))
+    async def rotate(request: Request) -> Response:
+        """Give the agent a new key that the old one introduces."""
+        told = await body(request, Reason)
+        return answer(OwnKey(own=await run_in_threadpool(keys.rotate, who(request), told.reason)))
+
+    @router.post("/trust/recover", **says(OwnKey, takes=Reason))
+    async def recover(request: Request) -> Response:
+        """Give the agent a new key without the old one; others must be told by hand."""
+        told = await body(request, Reason)
+        return answer(OwnKey(own=await run_in_threadpool(keys.recover, who(request), told.reason)))
+
+
+def _environment(router: APIRouter, service: AgentService) -> None:
+    @router.get("/policies/{project}/{environment}", **says(PolicyAnswer))
+    def policy(project: str, environment: str) -> Response:
+        """Say what an environment demands of a release."""
+        return answer(service.policies.get(project, environment))
+
+    @router.put("/policies/{project}/{environment}", **says(PolicyAnswer, takes=PolicyChange))
+    async def change_policy(project: str, environment: str, request: Request) -> Response:
+        """Change what an environment demands; loosening needs a reason."""
+        told = await body(request, PolicyChange)
+
+        def change() -> PolicyAnswer:
+            asks = who(request)
+            return service.policies.change(project, environment, told.changes, who=asks, reason=told.reason)
+
+        return answer(await run_in_threadpool(change))
+
+    @router.get("/secrets/{project}/{environment}", **says(SecretVersions))
+    def secrets(project: str, environment: str) -> Response:
+        """List the names and versions of an environment's secrets; values never come out."""
+        return answer(SecretVersions(secrets=service.secrets.versions(project, environment)))
+
+    @router.put("/secrets/{project}/{environment}", **says(SecretVersions, takes=SecretsPut))
+    async def put_secrets(project: str, environment: str, request: Request) -> Response:
+        """Store secrets of an environment; the next rollout uses them."""
+        told = await body(request, SecretsPut)
+        versions = await run_in_threadpool(service.secrets.put, project, environment, told.values, who(request))
+        return answer(SecretVersions(secrets=versions))

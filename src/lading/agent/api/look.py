@@ -1,0 +1,43 @@
+"""Routes that only look: the agent itself, environments, logs, the audit."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from lading.agent.answers import About, Audits, Environments, Logs
+from lading.agent.api.wire import answer, says
+from lading.agent.service import AgentService
+
+
+def routes(service: AgentService) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/v1", tags=["look"])
+
+    @router.get("/agent", **says(About))
+    def agent() -> Response:
+        """Say who the agent is: version, interface, process, home, key and isolation."""
+        return answer(service.about())
+
+    @router.get("/environments", **says(Environments))
+    def environments(project: str | None = None) -> Response:
+        """Say what every environment (of one project, if given) serves, with its instances as they are now."""
+        return answer(Environments(environments=service.status.environments(project)))
+
+    @router.get("/logs/{project}/{environment}", **says(Logs))
+    def logs(
+        project: str,
+        environment: str,
+        service_name: Annotated[str | None, Query(alias="service")] = None,
+        rollout: int | None = None,
+        lines: Annotated[int, Query(ge=1)] = 100,
+    ) -> Response:
+        """Give the last lines that instances wrote, secrets masked: of what serves, or of what a rollout started."""
+        found = service.logs.read(project, environment, service=service_name, rollout=rollout, lines=lines)
+        return answer(Logs(logs=found))
+
+    @router.get("/audit", **says(Audits))
+    def audit(limit: int = 100) -> Response:
+        """List acts of people that changed what the agent believes or allows, newest first."""
+        return answer(Audits(audit=tuple(service.journal.audits(limit))))
+
+    return router

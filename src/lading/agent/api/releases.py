@@ -1,0 +1,139 @@
+"""Routes of releases and blobs: build from a source, or take over what another agent built."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from lading.agent.answers import BuildLine, Releases
+from lading.agent.api.streams import lines_of, with_body
+from lading.agent.api.wire import NDJSON, answer, body, says
+from lading.agent.service import AgentService
+from lading.model.errors import LadingError
+from lading.model.manifest import Manifest
+from lading.model.release import Release
+
+CHUNK = 1 << 16  # bytes of a blob sent at a time
+LONGEST_MANIFEST = 1 << 20  # bytes of the first line of a source
+
+
+def routes(service: AgentService) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/v1", tags=["releases"])
+
+    @router.get("/releases", **says(Releases))
+    def list_releases(project: str | None = None) -> Response:
+        """List releases, newest first."""
+        return answer(Releases(releases=service.releases.list(project)))
+
+    @router.get("/releases/{project}/{version}", **says(Release))
+    def get_release(project: str, version: str) -> Response:
+        """Give a release's record."""
+        return answer(service.releases.get(project, version))
+
+    @router.post("/releases/{project}/{version}", **says(BuildLine, lines=True))
+    async def build_release(project: str, version: str, request: Request, commit: str = "") -> Response:
+        """Build a release from a source: the body is the manifest as one line of JSON, then the source as a tar.
+
+        The answer is a stream of JSON lines: ``{"event": …}`` as the build goes on, last ``{"release": …}`` or
+        ``{"error": …}``.
+        """
+        source, manifest = await with_body(request, lambda chunks: _spool(service.spool, project, version, chunks))
+        return StreamingResponse(_built(service, source, manifest, version, commit), media_type=NDJSON)
+
+    @router.put("/releases/{project}/{version}", **says(Release, takes=Release))
+    async def take_release(project: str, version: str, request: Request) -> Response:
+        """Take over the record of a release that another agent built; its blobs must have been put before."""
+        release = await body(request, Release)
+        return answer(await with_body(request, lambda _: service.releases.take_over(project, version, release)))
+
+    @router.head("/blobs/{digest}", responses={404: {"description": "Not here"}})
+    def has_blob(digest: str) -> Response:
+        """Tell whether a blob is here: 200 or 404."""
+        return Response(status_code=200 if service.store.has(digest) else 404)
+
+    @router.get("/blobs/{digest}", response_class=Response)
+    def get_blob(digest: str) -> Response:
+        """Give the bytes of a blob."""
+        try:
+            file = service.store.open(digest)
+        except KeyError as error:
+            raise LadingError(
+                "unknown-release", doing="reading a blob", happened=f"{digest} is not here", hint="lading release"
+            ) from error
+        return StreamingResponse(_read(file), media_type="application/octet-stream")
+
+    @router.put("/blobs/{digest}", **says(None, status=201))
+    async def put_blob(digest: str, request: Request) -> Response:
+        """Store a blob; it appears whole and verified against its digest, or not at all."""
+        await with_body(request, lambda chunks: service.store.put(digest, chunks))
+        return Response(status_code=201)
+
+    return router
+
+
+def _spool(directory: Path, project: str, version: str, chunks: Iterator[bytes]) -> tuple[Path, Manifest]:
+    """Write the tar of a source to a file and return it with the manifest that came before it."""
+    head, rest = _first_line(chunks)
+    try:
+        manifest = msgspec.json.decode(head, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise _bad_source(version, f"its manifest cannot be read: {error}") from error
+    if manifest.project.name != project:
+        raise _bad_source(version, f"its manifest is of {manifest.project.name}, not {project}")
+    with tempfile.NamedTemporaryFile(dir=directory, prefix="source-", suffix=".tar", delete=False) as file:
+        try:
+            file.write(rest)
+            for chunk in chunks:
+                file.write(chunk)
+        except BaseException:
+            # Whatever broke the upload off, its file must not stay behind.
+            Path(file.name).unlink()
+            raise
+    return Path(file.name), manifest
+
+
+def _first_line(chunks: Iterator[bytes]) -> tuple[bytes, bytes]:
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        line, newline, rest = head.partition(b"\n")
+        if newline:
+            return line, rest
+        if len(head) > LONGEST_MANIFEST:
+            break
+    return head, b""
+
+
+def _bad_source(version: str, reason: str) -> LadingError:
+    return LadingError(
+        "usage",
+        doing=f"receiving the source of {version}",
+        happened=reason,
+        now="nothing was built",
+        hint="lading check",
+    )
+
+
+def _built(service: AgentService, source: Path, manifest: Manifest, version: str, commit: str) -> Iterator[bytes]:
+    def build(tell: Any) -> BuildLine:
+        def report(text: str) -> None:
+            tell({"event": {"kind": "build", "text": text}})
+
+        try:
+            release = service.releases.build(source, manifest, version, commit, report)
+        finally:
+            source.unlink(missing_ok=True)
+        return BuildLine(release=release)
+
+    return lines_of(build)
+
+
+def _read(file: Any) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK):
+            yield chunk

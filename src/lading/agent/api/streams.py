@@ -1,0 +1,116 @@
+"""Streams: blocking work that reads a request's body or tells lines while it goes on."""
+
+import logging
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import msgspec
+from anyio import from_thread, to_thread
+from fastapi import Request
+
+from lading.agent.answers import EventLine, RolloutAnswer
+from lading.agent.changes import Changes
+from lading.agent.results import Results
+from lading.model.errors import LadingError
+from lading.model.rollout import Rollout
+from lading.ports.journal import Journal
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 5.0  # seconds of silence after which a stream sends an empty line, so that clients notice a dead agent
+
+
+async def with_body(request: Request, work: Callable[[Iterator[bytes]], Any]) -> Any:
+    """Do blocking work in a thread while it reads the request's body, chunk by chunk, at its own pace."""
+    chunks = request.stream().__aiter__()
+
+    async def receive() -> bytes | None:
+        async for chunk in chunks:
+            if chunk:
+                return chunk
+        return None
+
+    def read() -> Iterator[bytes]:
+        while (chunk := from_thread.run(receive)) is not None:
+            yield chunk
+
+    return await to_thread.run_sync(lambda: work(read()))
+
+
+def lines_of(work: Callable[[Callable[[Any], None]], Any]) -> Iterator[bytes]:
+    """Yield the values that blocking work tells, as JSON lines, and last its result or its error.
+
+    The work goes on to its end in a thread of its own when the reader goes away.
+    """
+    told: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def tell(value: Any) -> None:
+        told.put(msgspec.json.encode(value) + b"\n")
+
+    def run() -> None:
+        try:
+            tell(work(tell))
+        except LadingError as error:
+            tell({"error": error.to_plain()})
+        except Exception:
+            # The reader must hear of it, whatever it is; the log has the traceback.
+            log.exception("a streamed request failed")
+            tell({"error": unexpected("carrying out the request").to_plain()})
+        finally:
+            told.put(None)
+
+    threading.Thread(target=run, name="stream", daemon=True).start()
+    while True:
+        try:
+            line = told.get(timeout=HEARTBEAT)
+        except queue.Empty:
+            line = b"\n"
+        if line is None:
+            return
+        yield line
+
+
+def unexpected(doing: str) -> LadingError:
+    """Return the error for what nobody foresaw; its cause is in the log only, as it may hold anything."""
+    return LadingError(
+        "unexpected",
+        doing=doing,
+        happened="the agent met an error that it did not foresee",
+        now="what it serves goes on serving",
+        hint="the traceback is in agent.log, in the agent's home",
+    )
+
+
+async def events(
+    journal: Journal, changes: Changes, results: Results, number: int, after: int, *, follow: bool
+) -> AsyncIterator[bytes]:
+    """Yield a rollout's events as JSON lines; when following, live until its end, and last its result."""
+    with changes.subscribe(number) as news:
+        while True:
+            rollout, fresh = await to_thread.run_sync(_read, journal, number, after)
+            for event in fresh:
+                after = event.seq
+                yield msgspec.json.encode(EventLine(event=event)) + b"\n"
+            if rollout.outcome is not None:
+                yield msgspec.json.encode(await to_thread.run_sync(_result, results, rollout)) + b"\n"
+                return
+            if not follow or changes.closed:
+                return
+            if not await news.wait(HEARTBEAT):
+                yield b"\n"
+
+
+def _read(journal: Journal, number: int, after: int) -> tuple[Rollout, Any]:
+    # The outcome is read before the events: those of a rollout that has ended are then complete.
+    rollout = journal.rollout(number)
+    if rollout is None:
+        raise LadingError(
+            "unknown-rollout", happened=f"there is no rollout {number}", hint="lading history ENVIRONMENT"
+        )
+    return rollout, journal.events(number, after)
+
+
+def _result(results: Results, rollout: Rollout) -> RolloutAnswer:
+    return results.answer(rollout)
