@@ -8,7 +8,7 @@ import msgspec
 
 from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.release import Platform
-from lading.model.secret import Secret
+from lading.model.secret import Secret, redact
 from lading.ports.clock import Clock
 from lading.ports.runtime import Run, RunResult
 
@@ -164,11 +164,10 @@ class MemoryRuntime:
         with self._lock:
             self.recorded.runs.append(run.name)
             scripted = self._results.get(run.name, self._results.get(run.spec.command or ""))
-        if callable(scripted):
-            return scripted(run)
-        if scripted is not None:
-            return scripted
-        return RunResult(exit_status=0, output="", outputs=f"/memory/outputs/{run.name}", seconds=0.0)
+        if scripted is None:
+            return RunResult(exit_status=0, output="", outputs=f"/memory/outputs/{run.name}", seconds=0.0)
+        result = scripted(run) if callable(scripted) else scripted
+        return msgspec.structs.replace(result, output=redact(result.output, secrets.values()))
 
     # what tests do to the world
 

@@ -1,0 +1,244 @@
+"""Bring a spec to run: directories, user, limits, record, keeper, in this order."""
+
+import errno
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote
+
+import msgspec
+
+from lading.model.environment import InstanceSpec
+from lading.model.errors import LadingError
+from lading.model.secret import Secret, redact
+from lading.runtime.process import launch, logs, users
+from lading.runtime.process.limits import Groups
+from lading.runtime.process.records import Record, Records, file_name
+from lading.runtime.process.spawn import can_become, loads_code, spawn
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # a shell drops others on the way
+SHOWN = 5  # lines of a log that explain a start that failed
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+SQLITE_COMPANIONS = ("", "-wal", "-shm", "-journal")
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One start: under which name of which records, after which earlier attempt, on which port, logging where.
+
+    ``args`` follow the command. ``with_outputs`` gives the program a fresh directory for its files, as runs have.
+    """
+
+    name: str
+    records: Records
+    previous: Record | None
+    log: Path
+    port: int | None = None
+    args: tuple[str, ...] = ()
+    with_outputs: bool = False
+
+    @property
+    def number(self) -> int:
+        """The attempt's number, from 1."""
+        return self.previous.attempt + 1 if self.previous is not None else 1
+
+    @property
+    def group(self) -> str:
+        """The name of its control groups; a run's differs from that of any instance."""
+        return f"run:{self.name}" if self.with_outputs else self.name
+
+
+class Launcher:
+    """Starts programs of releases in their environments.
+
+    ``as_user``: True starts every environment's programs under its own system user, False never does, None does where
+    the agent is root and the user can reach what it needs.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        layer_dir: Callable[[str], Path],
+        data_dir: Callable[[str, str], Path],
+        *,
+        as_user: bool | None,
+    ) -> None:
+        self._layer_dir = layer_dir
+        self._data_dir = data_dir
+        self._as_user = as_user
+        self._users = users.Users(root / "users.json")
+        self._groups = Groups(root)
+
+    def start(self, spec: InstanceSpec, secrets: Mapping[str, Secret], attempt: Attempt, lock: int) -> Record:
+        """Start a spec's program under the name's open lock and return the record of it.
+
+        Raise ``start-failed`` or ``no-space``.
+        """
+        with explained(spec):
+            place = self._place(spec)
+            words = launch.command(spec, place, port=attempt.port, args=attempt.args)
+            user, said = self._user(spec, place)
+            record = self._record(spec, place, attempt, user)
+            variables = launch.variables(spec, secrets, place, port=attempt.port, user=user)
+            variables["LADING_INSTANCE"] = attempt.name
+            _check_variables(spec, variables, secrets)
+            if record.outputs:
+                variables["LADING_OUTPUTS"] = record.outputs
+            applied = self._groups.prepare(attempt.group, spec.resources)
+            record = msgspec.structs.replace(record, cgroups=applied.cgroups, limits="; ".join([applied.text, *said]))
+            attempt.records.write(record)
+            log = logs.open_log(attempt.log)
+            try:
+                came_up = spawn(
+                    attempt.records,
+                    record,
+                    lock,
+                    words=words,
+                    variables=variables,
+                    cwd=place.source_layer,
+                    log=log,
+                    applied=applied,
+                    user=user,
+                )
+            finally:
+                os.close(log)
+            if not came_up:
+                lines = (redact(line, secrets.values()) for line in logs.last_lines(attempt.log, SHOWN))
+                raise launch.failed(spec, "its keeper ended before the program ran", details=tuple(lines))
+            return record
+
+    def _place(self, spec: InstanceSpec) -> launch.Place:
+        layers = {}
+        for role in ("environment", "source"):
+            if role not in spec.layers:
+                raise launch.failed(spec, f"its release has no {role} layer", hint="build the release again")
+            layers[role] = self._layer_dir(spec.layers[role])
+            if not layers[role].is_dir():
+                raise launch.failed(
+                    spec,
+                    f"its {role} layer is not laid out at {layers[role]}",
+                    hint=f"deploy {spec.version} again: fetching lays the layers out",
+                )
+        return launch.Place(
+            environment_layer=layers["environment"],
+            source_layer=layers["source"],
+            data=self._data_dir(spec.project, spec.environment),
+        )
+
+    def _record(self, spec: InstanceSpec, place: launch.Place, attempt: Attempt, user: int | None) -> Record:
+        owner = user if user is not None else os.geteuid()
+        _provide(place, spec, owner)
+        outputs = ""
+        if attempt.with_outputs:
+            outputs = str(place.data / "outputs" / file_name(attempt.name))
+            shutil.rmtree(outputs, ignore_errors=True)
+            _make(Path(outputs).parent, owner)
+            _make(Path(outputs), owner)
+        if spec.stop_signal not in signal.Signals.__members__:
+            raise launch.failed(spec, f"its stop signal {spec.stop_signal!r} does not exist", hint="such as SIGTERM")
+        return Record(
+            name=attempt.name,
+            marker=f"{spec.project}/{spec.environment}",
+            attempt=attempt.number,
+            started=time.time(),
+            boot=attempt.records.boot,
+            port=attempt.port,
+            stop_signal=spec.stop_signal,
+            outputs=outputs,
+        )
+
+    def _user(self, spec: InstanceSpec, place: launch.Place) -> tuple[int | None, list[str]]:
+        """Return the user to become (None: stay) and what is to be said about it."""
+        if os.geteuid() != 0 or self._as_user is False:
+            return None, ["as root"] if os.geteuid() == 0 else []
+        place.data.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if not can_become():
+            obstacle: str | None = "setpriv (util-linux) is not installed"
+        else:
+            obstacle = _obstacle(spec, place, self._users.number(f"{spec.project}/{spec.environment}"))
+        if obstacle is None:
+            number = self._users.number(f"{spec.project}/{spec.environment}")
+            return number, [f"user {number}"]
+        if self._as_user:
+            raise launch.failed(
+                spec,
+                f"it cannot run as a user of its own: {obstacle}",
+                hint="open the way for others (chmod o+x), move LADING_HOME, or let instances run as root",
+            )
+        return None, [f"as root: {obstacle}"]
+
+
+def _check_variables(spec: InstanceSpec, variables: Mapping[str, str], secrets: Mapping[str, Secret]) -> None:
+    for name, value in variables.items():
+        if not VARIABLE.fullmatch(name):
+            raise launch.failed(spec, f"{name!r} is no name for an environment variable", hint="use A-Z, 0-9 and _")
+        if "\0" in value:
+            raise launch.failed(spec, f"the value of {name} holds a NUL character", hint=f"set {name} again without it")
+    for name in secrets:
+        if loads_code(name):
+            raise launch.failed(
+                spec, f"{name} is set by a secret, and it steers the loader", hint=f"give {name} as a plain value"
+            )
+
+
+def _obstacle(spec: InstanceSpec, place: launch.Place, number: int) -> str | None:
+    interpreter = place.environment_layer / "bin" / "python"
+    for path in (place.environment_layer, place.source_layer, interpreter, place.data.parent):
+        closed = users.first_closed(path, number)
+        if closed is not None:
+            return f"{closed} is closed to other users"
+    for path in _sqlite_files(spec):
+        if not path.resolve().is_relative_to(place.data.resolve()):
+            return f"the database {path} lies outside the environment's directory"
+    return None
+
+
+def _sqlite_files(spec: InstanceSpec) -> Iterator[Path]:
+    for url in spec.databases.values():
+        scheme, found, rest = url.partition(":///")
+        if found and scheme.startswith("sqlite") and rest.startswith("/"):
+            yield Path(unquote(rest.partition("?")[0]))
+
+
+def _provide(place: launch.Place, spec: InstanceSpec, owner: int) -> None:
+    """See that the environment's directories are there and belong to the user its programs run as."""
+    place.data.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    place.data.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        users.give_tree(place.data, owner)
+    volumes = [place.volume(name) for name in spec.volumes]
+    for directory in (place.home, place.temporary, *([place.data / "volumes"] if volumes else []), *volumes):
+        _make(directory, owner)
+    for path in _sqlite_files(spec):
+        if os.geteuid() == 0 and path.resolve().is_relative_to(place.data.resolve()):
+            users.give_file(path.parent, owner)
+            for companion in SQLITE_COMPANIONS:
+                users.give_file(path.with_name(path.name + companion), owner)
+
+
+def _make(directory: Path, owner: int) -> None:
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        users.give_file(directory, owner)
+
+
+@contextmanager
+def explained(spec: InstanceSpec) -> Iterator[None]:
+    """Turn an error of the system into one that says what could not be started and why."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise LadingError(
+                "no-space",
+                doing=f"starting {spec.label} of {spec.version} in {spec.project}/{spec.environment}",
+                happened=f"no space left for {error.filename or 'its record'}",
+                now="nothing of it runs; what served before is untouched",
+                hint="free some space (lading prune removes what nobody may return to), then deploy again",
+            ) from error
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+        raise launch.failed(spec, reason) from error
