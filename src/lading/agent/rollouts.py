@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -237,8 +237,11 @@ class _Preparation:
 
 
 def _way_back(world: World, record: EnvironmentRecord, version: str | None) -> Pinned:
-    """Return the unit to go back to: the newest way back, or the newest of that version."""
-    units = list(_ways_back(world, record))
+    """Return the unit to go back to: the newest way back or, by name, the newest of that version."""
+    units = list(_history(world, record))
+    if version is not None and record.standby is not None:
+        # What was left by a rollback may still stand by: one returns to it by name, never by just going back.
+        units.append(record.standby)
     for unit in units:
         if version in (None, unit.release.version):
             return unit
@@ -252,14 +255,8 @@ def _way_back(world: World, record: EnvironmentRecord, version: str | None) -> P
     )
 
 
-def _ways_back(world: World, record: EnvironmentRecord) -> list[Pinned]:
-    units = []
+def _history(world: World, record: EnvironmentRecord) -> Iterator[Pinned]:
     for number in record.history:
         rollout = world.journal.rollout(number)
         if rollout is not None and rollout.plan.unit is not None:
-            units.append(rollout.plan.unit)
-    standby = record.standby
-    if standby is not None and all(unit.rollout != standby.rollout for unit in units):
-        # What was just left by a rollback still stands by: one may go forward to it again by name.
-        units.append(standby)
-    return units
+            yield rollout.plan.unit
