@@ -115,3 +115,16 @@ def below(tree: Tree, context: str) -> Tree:
         if entry.target is not None:
             clean_target(name, entry.target)
     return part
+
+
+def write_tree(tree: Tree, top: Path) -> None:
+    """Write a tree to a new directory, links last, so that nothing is written through one."""
+    top.mkdir(parents=True)
+    for name, entry in sorted(tree.items(), key=lambda item: item[1].target is not None):
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if entry.target is not None:
+            path.symlink_to(entry.target)
+        else:
+            path.write_bytes(entry.read())
+            path.chmod(0o755 if entry.executable else 0o644)

@@ -37,11 +37,15 @@ class Index:
         return list(manifests)
 
     def add(self, digest: str, size: int, annotations: Mapping[str, str]) -> None:
-        """Enter a manifest; an earlier entry of the same reference name is replaced."""
+        """Enter a manifest under its reference name; entering it again changes nothing but its annotations.
+
+        Another manifest under the same name stands beside it: which of them is the release, the journal knows.
+        """
         entry = {"mediaType": MANIFEST, "digest": digest, "size": size, "annotations": dict(annotations)}
         reference = annotations.get(REFERENCE)
         with self._alone():
-            others = [old for old in self.entries() if old.get("annotations", {}).get(REFERENCE) != reference]
+            same = (digest, reference)
+            others = [old for old in self.entries() if (old["digest"], old["annotations"].get(REFERENCE)) != same]
             self._write([*others, entry])
 
     def keep(self, wanted: Callable[[Descriptor], bool]) -> list[Descriptor]:

@@ -111,7 +111,7 @@ class OciStore:
         return prune(self, self._index, keep, before=time.time() - self._young)
 
     def index(self, manifest: str, annotations: Mapping[str, str]) -> None:
-        """Enter a stored OCI manifest in the layout's index, in place of an earlier one of the same reference name."""
+        """Enter a stored OCI manifest in the layout's index."""
         self._index.add(manifest, self._blob(manifest).stat().st_size, annotations)
 
     def _blob(self, digest: str) -> Path:
