@@ -1,0 +1,35 @@
+# One word per intention. `make demo` and `make test` set up what they need.
+.PHONY: setup demo test lint docs bench chaos clean
+
+PY = .venv/bin/python
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt scripts/setup.sh
+	sh scripts/setup.sh
+	touch .venv/.ready
+
+demo: setup
+	$(PY) scripts/demo.py
+
+test: setup
+	$(PY) -m pytest -n 2 --dist worksteal
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+docs: setup
+	$(PY) -m lading.manifest.reference
+	$(PY) -m lading.cli.reference
+
+bench: setup
+	$(PY) -m benchmarks.run bench
+
+chaos: setup
+	$(PY) -m benchmarks.run chaos
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
