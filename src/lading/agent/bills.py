@@ -2,13 +2,13 @@
 
 import secrets
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from lading.agent.answers import ApprovalDraft, Approved, Nonce, Statements, StatementView
 from lading.agent.keys import Keys
-from lading.bill.gates import APPROVAL, RESERVED, REVOKED, ROTATION
+from lading.bill.compose import approval, custom_gate, reinstatement, revocation
+from lading.bill.gates import APPROVAL, ROTATION
 from lading.bill.reading import Asked
 from lading.bill.rotation import Rotation, accept_rotation
 from lading.bill.statement import (
@@ -76,44 +76,32 @@ class Bills:
 
     def verdict(self, release: Release, environment: str, nonce: str) -> Envelope:
         """Sign this agent's present word on a release in one of its environments, over another agent's challenge."""
-        now = self._clock.now()
-        asked = Asked(
-            project=release.project,
-            environment=environment,
-            version=release.version,
-            digest=release.digest,
-            manifest=_manifest_of(release),
-            nonce=nonce,
-            own=self._signer.fingerprint,
-        )
+        asked = self._asked(release, environment, nonce)
         envelopes = self._journal.statements(release.digest)
-        return self._signer.sign(vouch(envelopes, self._keys.believed(), asked, now))
+        return self._signer.sign(vouch(envelopes, self._keys.believed(), asked, self._clock.now()))
 
-    def attest(self, release: Release, gate: str, passed: bool, facts: dict[str, Any]) -> Envelope:
+    def attest(self, release: Release, gate: str, *, command: str, exit_status: int, seconds: float) -> Envelope:
         """Sign how a gate of one's own came out; raise ``usage`` for names that are Lading's own."""
-        if gate in RESERVED or not gate.strip():
-            raise LadingError(
-                "usage",
-                doing=f"attesting {gate!r} of {release.version}",
-                happened="that name is kept for what Lading itself finds"
-                if gate in RESERVED
-                else "a gate needs a name",
-                now="nothing was recorded",
-                hint="choose another name, such as tests",
-            )
-        return self._say(release, gate, "", passed=passed, facts=facts)
+        asked = self._asked(release, "")
+        now = self._clock.now()
+        return self._say(custom_gate(asked, gate, command=command, exit_status=exit_status, seconds=seconds, now=now))
 
     def revoke(self, release: Release, environment: str, who: str, reason: str) -> Envelope:
         """Take back what this agent said of a release, in one environment or ("") in all."""
-        envelope = self._say(release, REVOKED, environment, passed=False, facts={"reason": reason})
-        data = {"release": release.version, "digest": release.digest, "environment": environment}
-        self._journal.audit(Audit(at=self._clock.now(), who=who, act="bill revoke", reason=reason, data=data))
+        envelope = self._say(revocation(self._asked(release, environment), reason, self._clock.now()))
+        self._audit(who, "bill revoke", reason, release, environment)
+        return envelope
+
+    def reinstate(self, release: Release, environment: str, who: str, reason: str) -> Envelope:
+        """Lift this agent's own revocation of a release."""
+        envelope = self._say(reinstatement(self._asked(release, environment), reason, self._clock.now()))
+        self._audit(who, "bill reinstate", reason, release, environment)
         return envelope
 
     def draft_approval(self, release: Release, environment: str, who: str) -> ApprovalDraft:
         """Return the statement of an approval for its approver to sign."""
-        statement = self._statement(release, APPROVAL, environment, passed=True, facts={})
-        payload = payload_of(_signed_by(statement, who))
+        statement = approval(self._asked(release, environment), self._clock.now())
+        payload = payload_of(msgspec.structs.replace(statement, signer=who))
         return ApprovalDraft(
             payload=to_base64(payload), message=to_base64(pre_authentication_encoding(PAYLOAD_TYPE, payload))
         )
@@ -151,34 +139,25 @@ class Bills:
             data = {"name": rotation.new.name, "old": rotation.old.fingerprint, "new": rotation.new.fingerprint}
             self._journal.audit(Audit(at=self._clock.now(), who=rotation.new.name, act="trust rotated", data=data))
 
-    def _say(self, release: Release, gate: str, environment: str, *, passed: bool, facts: dict[str, Any]) -> Envelope:
-        statement = self._statement(release, gate, environment, passed=passed, facts=facts)
-        envelope = self._signer.sign(_signed_by(statement, self._signer.name))
-        self._journal.add_statement(release.digest, envelope)
+    def _say(self, statement: Statement) -> Envelope:
+        envelope = self._signer.sign(statement)
+        self._journal.add_statement(statement.digest, envelope)
         return envelope
 
-    def _statement(
-        self, release: Release, gate: str, environment: str, *, passed: bool, facts: dict[str, Any]
-    ) -> Statement:
-        return Statement(
+    def _asked(self, release: Release, environment: str, nonce: str = "") -> Asked:
+        return Asked(
             project=release.project,
             environment=environment,
-            digest=release.digest,
             version=release.version,
-            manifest=_manifest_of(release),
-            gate=gate,
-            passed=passed,
-            time=self._clock.now(),
-            facts=facts,
+            digest=release.digest,
+            manifest=digest_of(release.manifest.frozen()),
+            nonce=nonce,
+            own=self._signer.fingerprint,
         )
 
-
-def _signed_by(statement: Statement, signer: str) -> Statement:
-    return msgspec.structs.replace(statement, signer=signer)
-
-
-def _manifest_of(release: Release) -> str:
-    return digest_of(release.manifest.frozen())
+    def _audit(self, who: str, act: str, reason: str, release: Release, environment: str) -> None:
+        data = {"release": release.version, "digest": release.digest, "environment": environment}
+        self._journal.audit(Audit(at=self._clock.now(), who=who, act=act, reason=reason, data=data))
 
 
 def _refused(reason: str, hint: str) -> LadingError:

@@ -1,13 +1,10 @@
 """The agent's own key and the keys it believes; every change is audited."""
 
-import base64
-import binascii
-
 from lading.agent.answers import Trust
+from lading.bill.compose import pin
 from lading.bill.keys import KeyRing
-from lading.bill.sshkeys import RAW_LENGTH, fingerprint, read_public_line
-from lading.bill.statement import Malformed
-from lading.bill.verify import AGENT, APPROVER
+from lading.bill.sshkeys import public_line
+from lading.bill.statement import Malformed, unbase64
 from lading.model.bill import Envelope, Statement, TrustedKey
 from lading.model.errors import LadingError
 from lading.ports.clock import Clock
@@ -61,16 +58,7 @@ class Keys:
 
     def add(self, name: str, public: str, role: str, who: str, reason: str) -> TrustedKey:
         """Believe a public key, raw in base64 or as a line of SSH; raise ``usage`` when it is none."""
-        if role not in (AGENT, APPROVER) or not name.strip():
-            raise _bad_key(name, f"the role must be {AGENT} or {APPROVER}, and the key needs a name")
-        raw = _raw_key(name, public)
-        key = TrustedKey(
-            fingerprint=fingerprint(raw),
-            public=base64.b64encode(raw).decode(),
-            name=name,
-            role=role,
-            added=self._clock.now(),
-        )
+        key = pin(_line(name, public), role, self._clock.now(), name)
         self._journal.trust(key)
         self._audit(who, "trust add", reason, name=name, fingerprint=key.fingerprint, role=role)
         return key
@@ -108,23 +96,16 @@ class Keys:
         self._journal.audit(Audit(at=self._clock.now(), who=who, act=act, reason=reason, data=data))
 
 
-def _raw_key(name: str, public: str) -> bytes:
+def _line(name: str, public: str) -> str:
+    if public.startswith("ssh-"):
+        return public
     try:
-        if public.startswith("ssh-"):
-            return read_public_line(public)[0]
-        raw = base64.b64decode(public, validate=True)
-    except (Malformed, binascii.Error, ValueError) as error:
-        raise _bad_key(name, str(error)) from error
-    if len(raw) != RAW_LENGTH:
-        raise _bad_key(name, f"an ed25519 public key has {RAW_LENGTH} bytes, this has {len(raw)}")
-    return raw
-
-
-def _bad_key(name: str, reason: str) -> LadingError:
-    return LadingError(
-        "usage",
-        doing=f"adding the key of {name or 'nobody'}",
-        happened=reason,
-        now="nothing was changed",
-        hint="the other agent shows its key: lading trust show; a person's is in ~/.ssh/id_ed25519.pub",
-    )
+        return public_line(unbase64(public), name)
+    except Malformed as error:
+        raise LadingError(
+            "usage",
+            doing=f"adding the key of {name}",
+            happened=f"it is neither a public key in base64 nor a line of SSH: {error}",
+            now="the trusted keys are as they were",
+            hint="the other agent shows its key: lading trust show; a person's is in ~/.ssh/id_ed25519.pub",
+        ) from error

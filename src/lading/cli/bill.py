@@ -66,15 +66,20 @@ def _release(agent: Agent, project: str, version: str) -> dict[str, Any]:
 @click.argument("environment")
 @click.argument("version")
 @click.option("--reason", required=True, help="Why, for the bill and the audit.")
+@click.option("--undo", is_flag=True, help="Lift an earlier revocation.")
 @pass_state
-def revoke(state: State, environment: str, version: str, reason: str) -> None:
-    """Take back what ENVIRONMENT's agent said of release VERSION: its passes there count nowhere any more.
-
-    A newer pass of the same release in the same environment answers the revocation.
-    """
-    told = {"project": state.outline.name, "version": version, "environment": environment, "reason": reason}
+def revoke(state: State, environment: str, version: str, reason: str, undo: bool) -> None:
+    """Take back what the agent of ENVIRONMENT said of release VERSION: what passed there counts no more."""
+    told = {
+        "project": state.outline.name,
+        "version": version,
+        "environment": environment,
+        "reason": reason,
+        "undo": undo,
+    }
     state.agent_for(environment).post("/v1/revocations", told)
-    state.say(f"revoked: {version} no longer counts as passed in {environment}")
+    counts = "counts again" if undo else "no longer counts"
+    state.say(f"{version} {counts} as passed in {environment}")
     state.result({"revocation": told})
 
 
@@ -94,14 +99,18 @@ def attest(ctx: click.Context, state: State, gate: str, version: str | None, com
     agent = state.own_agent()
     release = _of_head(state, agent) if version is None else _release(agent, state.outline.name, version)
     exit_status, took = _run(state, command)
-    facts = {"command": shlex.join(command), "exit": exit_status, "seconds": round(took, 3)}
-    statement = {"project": release["project"], "version": release["version"], "gate": gate}
-    agent.post("/v1/attestations", {**statement, "passed": exit_status == 0, "facts": facts})
+    told = {
+        "project": release["project"],
+        "version": release["version"],
+        "gate": gate,
+        "command": shlex.join(command),
+        "exit": exit_status,
+        "seconds": round(took, 3),
+    }
+    agent.post("/v1/attestations", told)
     outcome = "passed" if exit_status == 0 else f"failed with exit status {exit_status}"
     state.note(f"{gate} {outcome} on {release['version']}; recorded in its bill")
-    state.result(
-        {"attestation": {**statement, "digest": release["digest"], "passed": exit_status == 0, "facts": facts}}
-    )
+    state.result({"attestation": {**told, "digest": release["digest"], "passed": exit_status == 0}})
     ctx.exit(exit_status)
 
 

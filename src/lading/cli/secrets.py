@@ -48,7 +48,10 @@ def set_secret(state: State, environment: str, name: str) -> None:
 @pass_state
 def import_secrets(state: State, environment: str, file: str) -> None:
     """Store every NAME=VALUE line of FILE (as in a .env file) as a secret of ENVIRONMENT."""
-    _store(state, environment, read_env(Path(file)))
+    from lading.secrets.dotenv import parse
+
+    found = parse(Path(file).read_text(), file)
+    _store(state, environment, {name: value.reveal() for name, value in found.items() if value.reveal()})
 
 
 @secrets.command("list")
@@ -73,30 +76,3 @@ def _store(state: State, environment: str, values: dict[str, str]) -> None:
 
 def _path(state: State, environment: str) -> str:
     return f"/v1/secrets/{segment(state.outline.name)}/{segment(environment)}"
-
-
-def read_env(path: Path) -> dict[str, str]:
-    """Read the NAME=VALUE lines of an env file; raise ``usage`` naming the first line that is none, not its text."""
-    values = {}
-    for number, raw in enumerate(path.read_text().splitlines(), start=1):
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        name, equals, value = line.removeprefix("export ").partition("=")
-        name = name.strip()
-        if not equals or not name.isidentifier():
-            raise LadingError(
-                "usage",
-                doing=f"reading {path}",
-                happened=f"line {number} is not NAME=VALUE",
-                now="nothing was stored",
-                hint="one NAME=VALUE a line; lines that begin with # are left out",
-            )
-        values[name] = _unquoted(value.strip())
-    return {name: value for name, value in values.items() if value}
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value

@@ -1,7 +1,5 @@
 """Routes of bills: statements, challenges, verdicts, gates of one's own, approvals, revocations."""
 
-from typing import Any
-
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -22,22 +20,24 @@ class VerdictAsked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attestation(msgspec.Struct, frozen=True, kw_only=True):
-    """How a gate of one's own came out on a release, and what it measured."""
+    """How the command of a gate of one's own ended, about which release; it passed if ``exit`` is 0."""
 
     project: str
     version: str
     gate: str
-    passed: bool
-    facts: dict[str, Any] = {}
+    command: str
+    exit: int
+    seconds: float
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose bill is taken back, in which environment (empty: in all), and why."""
+    """Whose bill is taken back, in which environment (empty: in all), and why. ``undo`` lifts a revocation."""
 
     project: str
     version: str
     reason: str
     environment: str = ""
+    undo: bool = False
 
 
 class ApprovalAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,18 +106,22 @@ def _signing(router: APIRouter, service: AgentService) -> None:
 
         def sign() -> Sealed:
             release = service.releases.get(told.project, told.version)
-            return Sealed(envelope=bills.attest(release, told.gate, told.passed, told.facts))
+            envelope = bills.attest(
+                release, told.gate, command=told.command, exit_status=told.exit, seconds=told.seconds
+            )
+            return Sealed(envelope=envelope)
 
         return answer(await run_in_threadpool(sign), 201)
 
     @router.post("/revocations", **says(Sealed, takes=Revocation, status=201))
     async def revoke(request: Request) -> Response:
-        """Take back what this agent said of a release."""
+        """Take back what this agent said of a release, or lift its own revocation."""
         told = await body(request, Revocation)
 
         def sign() -> Sealed:
             release = service.releases.get(told.project, told.version)
-            return Sealed(envelope=bills.revoke(release, told.environment, who(request), told.reason))
+            act = bills.reinstate if told.undo else bills.revoke
+            return Sealed(envelope=act(release, told.environment, who(request), told.reason))
 
         return answer(await run_in_threadpool(sign), 201)
 
