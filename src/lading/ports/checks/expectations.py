@@ -74,7 +74,12 @@ def captured(capture: Mapping[str, str], seen: Seen) -> tuple[dict[str, Secret],
         if value is None or isinstance(value, dict | list):
             reason = reason or f"{seen.status}, nothing to capture as {name}: {path} is no text or number"
             continue
-        found[name] = Secret(value if isinstance(value, str) else json.dumps(value))
+        text = value if isinstance(value, str) else json.dumps(value)
+        # JSON can spell half a character, which no later request could send.
+        if not text.isascii() and text != text.encode("utf-8", "ignore").decode():
+            reason = reason or f"{seen.status}, nothing to capture as {name}: {path} is no whole text"
+            continue
+        found[name] = Secret(text)
     return found, reason
 
 
