@@ -1,0 +1,234 @@
+"""Rules that span several keys: names that must exist, keys that exclude each other, values that must not repeat.
+
+They work on what the TOML says, not on the model, so that they speak even when other keys are wrong; whatever has the
+wrong type is left to the grammar's own message.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lading.manifest.crosschecks_smoke import check_smoke
+from lading.manifest.problems import Findings, Path, printable
+from lading.manifest.raw import items, listed, table, tables, text
+from lading.manifest.references import known_or_say
+
+_IMAGE_ONLY = ("target", "args", "secrets", "network")
+
+
+def cross_check(data: dict[str, Any], findings: Findings) -> None:
+    """Note every problem that no single key shows."""
+    for check in (
+        _check_builds,
+        _check_build_references,
+        _check_services,
+        _check_paths,
+        _check_databases,
+        _check_jobs,
+        _check_variables,
+        _check_secrets,
+        _check_environments,
+        check_smoke,
+    ):
+        check(data, findings)
+
+
+def _check_builds(data: dict[str, Any], findings: Findings) -> None:
+    for path, build in tables(data, "build"):
+        forms = [form for form in ("bundle", "dockerfile") if form in build]
+        if len(forms) != 1:
+            what = "has both bundle and dockerfile" if forms else "has neither bundle nor dockerfile"
+            findings.add(path, what, 'write one of them, for example bundle = "uv.lock"')
+        if forms == ["bundle"]:
+            for name in _IMAGE_ONLY:
+                if name in build:
+                    findings.add((*path, name), "is for images, and this build is a bundle", "remove it", at_key=True)
+
+
+def _check_build_references(data: dict[str, Any], findings: Findings) -> None:
+    builds = [str(path[1]) for path, _ in tables(data, "build")]
+    for kind in ("services", "jobs", "databases"):
+        for path, user in tables(data, kind):
+            if "build" in user:
+                known_or_say((*path, "build"), text(user, "build"), builds, "[build.{}]", findings)
+            elif kind != "databases" or "migrate" in user:
+                _need_one_build(path, builds, findings)
+
+
+def _need_one_build(path: Path, builds: list[str], findings: Findings) -> None:
+    if not builds:
+        findings.add(path, "has nothing to run from", 'add a [build.app] with bundle = "uv.lock"')
+    elif len(builds) > 1:
+        findings.add((*path, "build"), "is missing", f"there are several builds, so name one: {', '.join(builds)}")
+
+
+def _check_services(data: dict[str, Any], findings: Findings) -> None:
+    builds = {str(path[1]): build for path, build in tables(data, "build")}
+    for path, service in tables(data, "services"):
+        name = text(service, "build") or (next(iter(builds)) if len(builds) == 1 else "")
+        build = builds.get(name, {})
+        if "bundle" in build and "command" not in service and "static" not in service:
+            findings.add(
+                (*path, "command"),
+                "is missing: a bundle has no command of its own",
+                'write for example command = "uvicorn app.main:app"',
+            )
+        _check_service_keys(path, service, findings)
+
+
+def _check_service_keys(path: Path, service: dict[str, Any], findings: Findings) -> None:
+    if "static" in service:
+        for name in ("command", "port", "health", "ready"):
+            if name in service:
+                findings.add((*path, name), "has no meaning beside static: the router serves the files", "remove it")
+    elif "port" not in service:
+        for name in ("health", "ready", "path", "strip_prefix", "affinity"):
+            if name in service:
+                findings.add((*path, name), "needs a port: without one the service takes no requests", "add port")
+    if service.get("strip_prefix") is True and service.get("path", "/") == "/":
+        findings.add((*path, "strip_prefix"), "has no prefix to strip", 'add a path such as "/api", or remove it')
+
+
+def _is_web(service: dict[str, Any]) -> bool:
+    return "port" in service or "static" in service
+
+
+def _check_paths(data: dict[str, Any], findings: Findings) -> None:
+    seen: dict[str, str] = {}
+    for path, service in tables(data, "services"):
+        prefix = service.get("path", "/")
+        if not _is_web(service) or not isinstance(prefix, str):
+            continue
+        prefix = prefix.rstrip("/") or "/"
+        if prefix in seen:
+            where = (*path, "path") if "path" in service else path
+            remedy = 'give each web service a path of its own, for example path = "/api"'
+            findings.add(where, f"is routed at {printable(prefix)}, and so is services.{seen[prefix]}", remedy)
+        else:
+            seen[prefix] = str(path[1])
+
+
+def _check_databases(data: dict[str, Any], findings: Findings) -> None:
+    for path, database in tables(data, "databases"):
+        if "env" not in database and "env_parts" not in database:
+            findings.add((*path, "env"), "is missing: no program would learn of it", 'write env = "DATABASE_URL"')
+        if database.get("engine") == "sqlite" and "version" in database:
+            findings.add((*path, "version"), "is for postgres: SQLite comes with Python", "remove it", at_key=True)
+
+
+def _check_jobs(data: dict[str, Any], findings: Findings) -> None:
+    sizes = [str(path[1]) for path, _ in tables(data, "sizes")]
+    for path, job in tables(data, "jobs"):
+        if "size" in job:
+            known_or_say((*path, "size"), text(job, "size"), sizes, "[sizes.{}]", findings)
+        for name in ("timezone", "catch_up"):
+            if name in job and "schedule" not in job:
+                findings.add((*path, name), "has no meaning without a schedule", "add schedule, or remove it")
+    for kind in ("services", "jobs"):
+        for path, user in tables(data, kind):
+            for name, volume in items(user, "volumes"):
+                if isinstance(volume, dict) and not volume:
+                    remedy = 'write for example { env = "RECEIPTS_DIR" }'
+                    findings.add((*path, "volumes", name), "says neither env nor path", remedy)
+
+
+def _check_variables(data: dict[str, Any], findings: Findings) -> None:
+    """A variable has one source: a text, a secret, a database or a volume."""
+    taken = {name: "a secret" for key in ("required", "optional") for _, name in listed(table(data, "secrets"), key)}
+    for path, database in tables(data, "databases"):
+        names = [text(database, "env"), *(name for name, _ in items(database, "env_parts"))]
+        for name in filter(None, names):
+            if name in taken:
+                findings.add(path, f"gives {printable(name)}, and that is {taken[name]} already", "rename one of them")
+            taken[name] = f"given by databases.{path[1]}"
+    for path, name in _variables(data):
+        if name in taken:
+            remedy = "one source a variable: remove it here or there"
+            findings.add(path, f"is {taken[name]} already", remedy, at_key=path[-1] == name)
+
+
+def _variables(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    for name, _ in items(data, "env"):
+        yield ("env", name), name
+    for kind in ("services", "jobs", "environments"):
+        for path, owner in tables(data, kind):
+            for name, _ in items(owner, "env"):
+                yield (*path, "env", name), name
+            for volume, value in items(owner, "volumes"):
+                if isinstance(value, dict) and isinstance(value.get("env"), str):
+                    yield (*path, "volumes", volume, "env"), value["env"]
+
+
+def declared_secrets(data: dict[str, Any]) -> list[str]:
+    """Return the names in [secrets]."""
+    return [name for key in ("required", "optional") for _, name in listed(table(data, "secrets"), key)]
+
+
+def _check_secrets(data: dict[str, Any], findings: Findings) -> None:
+    required = {name for _, name in listed(table(data, "secrets"), "required")}
+    for path, name in listed(table(data, "secrets"), "optional"):
+        if name in required:
+            findings.add(("secrets", *path), "is among the required ones too", "keep it in one of the lists")
+    declared = declared_secrets(data)
+    for path, build in tables(data, "build"):
+        for place, name in listed(build, "secrets"):
+            _need_secret((*path, *place), name, declared, findings)
+
+
+def _need_secret(path: Path, name: str | None, declared: list[str], findings: Findings) -> None:
+    # The name is not repeated: somebody may have written the secret itself.
+    if name is not None and name not in declared:
+        findings.add(path, "names a secret that [secrets] does not list", "add its name to required or optional")
+
+
+def _check_environments(data: dict[str, Any], findings: Findings) -> None:
+    services = [str(path[1]) for path, _ in tables(data, "services")]
+    databases = [str(path[1]) for path, _ in tables(data, "databases")]
+    for path, environment in tables(data, "environments"):
+        for key in ("replicas", "resources", "egress"):
+            for name, _ in items(environment, key):
+                known_or_say((*path, key, name), name, services, "[services.{}]", findings)
+        for name, placement in items(environment, "databases"):
+            known_or_say((*path, "databases", name), name, databases, "[databases.{}]", findings)
+            if isinstance(placement, dict) and "url" in placement and "resources" in placement:
+                findings.add((*path, "databases", name, "resources"), "has no meaning beside url", "remove one of them")
+        _check_environment_secrets(path, environment, declared_secrets(data), findings)
+        _check_requires(path, environment, data, findings)
+        _check_strategy(path, environment, findings)
+
+
+def _check_environment_secrets(
+    path: Path, environment: dict[str, Any], declared: list[str], findings: Findings
+) -> None:
+    _need_secret((*path, "access", "basic"), text(table(environment, "access"), "basic"), declared, findings)
+    tls = table(environment, "tls")
+    for key in ("certificate", "key"):
+        _need_secret((*path, "tls", key), text(tls, key), declared, findings)
+    if ("certificate" in tls) != ("key" in tls) or ("acme" in tls and "key" in tls):
+        findings.add((*path, "tls"), "needs either acme, or certificate and key together", "")
+    for name, placement in items(environment, "databases"):
+        if isinstance(placement, dict):
+            _need_secret((*path, "databases", name, "url"), text(placement, "url"), declared, findings)
+    for name, source in items(environment, "secrets"):
+        if name not in declared:
+            findings.add((*path, "secrets", name), "is not listed in [secrets]", "add it there", at_key=True)
+        if isinstance(source, dict) and len(source) != 1:
+            findings.add((*path, "secrets", name), "needs exactly one of command, env and file", "")
+
+
+def _check_requires(path: Path, environment: dict[str, Any], data: dict[str, Any], findings: Findings) -> None:
+    requires = table(environment, "requires")
+    names = [str(other[1]) for other, _ in tables(data, "environments")]
+    passed = requires.get("passed")
+    wanted = [((), passed)] if isinstance(passed, str) else listed(requires, "passed", bare=True)
+    for place, name in wanted:
+        here = (*path, "requires", "passed", *place)
+        if name == path[1]:
+            findings.add(here, "names the environment itself, which no release could ever enter", "name another")
+        elif name != "*":
+            known_or_say(here, name, names, "[environments.{}]", findings)
+
+
+def _check_strategy(path: Path, environment: dict[str, Any], findings: Findings) -> None:
+    strategy = table(environment, "strategy")
+    if "canary" in strategy and strategy.get("kind") != "canary":
+        findings.add((*path, "strategy", "canary"), 'needs kind = "canary"', "")

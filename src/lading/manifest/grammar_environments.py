@@ -1,0 +1,257 @@
+"""The keys of ``[environments.NAME]``: configuration only, never a build, command, check or migration."""
+
+from lading.manifest import words
+from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES, named
+from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Text
+from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
+from lading.model.manifest import Access, Environment, Requires, Strategy
+
+_STRATEGY = Either(
+    Choice("blue-green", "canary", "recreate"),
+    Table(
+        (
+            Key("kind", Choice("blue-green", "canary", "recreate"), "How traffic moves.", example='"blue-green"'),
+            Key(
+                "watch",
+                Duration(most=86400),
+                "How long the new release is watched after the cutover; too many errors bring the old one back.",
+                example='"60s"',
+                default="by tier",
+            ),
+            Key(
+                "errors",
+                Number("a share from 0 to 1 such as 0.02", least=0, most=1),
+                "The tolerated share of 5xx answers while it is watched.",
+                example="0.02",
+            ),
+            Key(
+                "drain_limit",
+                Duration(most=86400),
+                "How long an old instance may finish what it is answering, streams included.",
+                example='"30s"',
+            ),
+            Key(
+                "keep_previous",
+                Duration(most=7 * 86400),
+                "How long the previous instances stay up for an instant way back.",
+                example='"10m"',
+            ),
+            Key(
+                "canary",
+                Number("a share from 0 to 1 such as 0.1", least=0, most=1),
+                "The first share of traffic of a canary.",
+                example="0.1",
+            ),
+        ),
+        Strategy,
+        foreign={"type": "kind", "drain": "drain_limit", "error_budget": "errors"},
+    ),
+    lambda kind: Strategy(kind=kind),
+    should='"blue-green" or a table such as { watch = "60s", errors = 0.02 }',
+)
+
+APPROVALS = Integer("a number of approvals from 0 to 10", least=0, most=10)
+GATES = ListOf(words.GATE, 'a list such as ["ci/tests"]', unique=True)
+AGE = Duration(least=60)
+
+_REQUIRES = Table(
+    (
+        Key(
+            "passed",
+            ListOf(
+                Text(
+                    'the name of an environment, or "*" for any other one',
+                    name="name",
+                    pattern=r"^(\*|[a-z][a-z0-9-]*)$",
+                ),
+                'an environment such as "stage", or a list of them',
+                lone=True,
+                unique=True,
+            ),
+            "Environments in which this very digest has passed everything.",
+            example='"stage"',
+        ),
+        Key("gates", GATES, "Further gates of its own that must have passed.", example='["ci/tests"]'),
+        Key("approvals", APPROVALS, "How many people other than the requester must have approved.", example="1"),
+        Key("restore_tested_within", AGE, "How old the last proven restore may be.", example='"7d"'),
+        Key("max_age", AGE, "How old a statement may be.", example='"3d"', default="the agent's policy"),
+    ),
+    Requires,
+    should='a table such as { passed = "stage", approvals = 1 }',
+    foreign={"approval": "approvals", "gate": "gates", "after": "passed"},
+)
+
+_ACCESS = Table(
+    (
+        Key("basic", words.SECRET_NAME, "The secret that holds `user:password`.", example='"STAGE_LOGIN"'),
+        Key("allow", ListOf(words.NETWORK, 'a list such as ["192.0.2.0/24"]'), "Networks.", example='["192.0.2.0/24"]'),
+    ),
+    Access,
+    should='a table such as { basic = "STAGE_LOGIN" }',
+    foreign={"auth": "basic", "allowlist": "allow", "whitelist": "allow", "ips": "allow"},
+)
+
+_TLS = Table(
+    (
+        Key("acme", words.MAIL, "Certificates by ACME, with this contact.", example='"ops@example.org"'),
+        Key("certificate", words.SECRET_NAME, "The secret that holds the chain.", example='"TLS_CHAIN"'),
+        Key("key", words.SECRET_NAME, "The secret that holds the key.", example='"TLS_KEY"'),
+    ),
+    dict,
+    should='a table such as { acme = "ops@example.org" }',
+)
+
+_BACKUP = Table(
+    (
+        Key("every", Duration(least=60), "How often.", example='"1h"'),
+        Key("keep", Duration(least=3600, most=10 * 366 * 86400), "For how long.", example='"30d"'),
+        Key("to", words.FILLED, "The store they are sent to.", example='"s3:backups/cashback"'),
+    ),
+    dict,
+    should='a table such as { every = "1h", keep = "30d" }',
+)
+
+_SECRET_SOURCE = Table(
+    (
+        Key("command", words.COMMAND, "Print the value.", example='"op read op://vault/jwt/key"'),
+        Key("env", words.VARIABLE, "A variable of the agent.", example='"JWT_KEY"'),
+        Key("file", words.ABSOLUTE, "A file on the host.", example='"/run/secrets/jwt"'),
+    ),
+    dict,
+    should='a table such as { command = "op read …" }; never the value itself',
+)
+
+_SAME_EVERYWHERE = (
+    "does not belong to an environment: what production runs would not be what stage tested; "
+    "write it once, at the top of the manifest, for all environments"
+)
+_NEVER = (
+    "build",
+    "builds",
+    "image",
+    "dockerfile",
+    "bundle",
+    "artifact",
+    "command",
+    "commands",
+    "entrypoint",
+    "cmd",
+    "run",
+    "check",
+    "checks",
+    "health",
+    "ready",
+    "smoke",
+    "migrate",
+    "migration",
+    "migrations",
+    "services",
+    "service",
+    "jobs",
+    "job",
+    "schedule",
+    "static",
+    "files",
+    "project",
+)
+
+_PLACEMENT = Table(
+    (
+        Key(
+            "url",
+            words.SECRET_NAME,
+            "The secret that holds the URL of a database run by somebody else.",
+            example='"MAIN_URL"',
+        ),
+        Key("resources", RESOURCES, "Limits of a database that Lading runs.", example='{ memory = "1GiB" }'),
+    ),
+    dict,
+    should='a table such as { url = "MAIN_URL" }',
+    never=dict.fromkeys(("engine", "env", "env_parts", "migrate", "build", "version"), _SAME_EVERYWHERE),
+)
+
+ENVIRONMENT = Table(
+    (
+        Key(
+            "host",
+            words.AGENT,
+            "The agent that carries it.",
+            example='"ssh://deploy@example.org"',
+            default="the agent on this machine",
+        ),
+        Key(
+            "tier",
+            Choice("local", "stage", "production"),
+            "How careful Lading is with it.",
+            example='"stage"',
+            default="by name: local and dev are local, production and prod are production, others stage",
+        ),
+        Key("domain", words.DOMAIN, "The name it is reached by.", example='"example.org"'),
+        Key(
+            "port",
+            Integer("a port from 1 to 65535", least=1, most=65535),
+            "The router's port on the host, for environments without a domain.",
+            example="8080",
+            default="a free one, kept",
+        ),
+        Key(
+            "env", VARIABLES, "Variables; they go before those of the project and services.", example='{ DEBUG = "1" }'
+        ),
+        Key(
+            "secrets",
+            MapOf(
+                _SECRET_SOURCE,
+                'a table such as { JWT_KEY = { command = "op read …" } }; never the values themselves',
+                names=words.SECRET_PATTERN,
+                name_rule=words.SECRET_RULE,
+            ),
+            "Where secrets come from, if not from the agent's own store.",
+            example='{ JWT_KEY = { command = "op read op://vault/jwt/key" } }',
+        ),
+        Key("access", _ACCESS, "Who may reach it.", example='{ basic = "STAGE_LOGIN" }'),
+        Key(
+            "replicas",
+            named(Integer("a number of instances from 1 to 64", least=1, most=64), "{ web = 2 }"),
+            "Instances per service.",
+            example="{ web = 2 }",
+            default="1 each",
+        ),
+        Key(
+            "resources",
+            named(RESOURCES, '{ web = { memory = "1GiB" } }'),
+            "Limits per service, instead of the service's own.",
+            example='{ web = { memory = "1GiB" } }',
+        ),
+        Key(
+            "egress",
+            named(EGRESS, '{ web = ["api.example.org:443"] }'),
+            "Endpoints per service, instead of the service's own.",
+            example='{ web = ["api.example.org:443"] }',
+        ),
+        Key("strategy", _STRATEGY, "How traffic moves to a new release.", example='{ watch = "60s" }'),
+        Key(
+            "databases",
+            named(_PLACEMENT, '{ main = { url = "MAIN_URL" } }'),
+            "Where databases lie.",
+            example='{ main = { url = "MAIN_URL" } }',
+        ),
+        Key("backup", _BACKUP, "Backups of its data.", example='{ every = "1h", keep = "30d" }'),
+        Key("schedules", Flag(), "Whether jobs run by their schedules.", example="true", default="in production only"),
+        Key("tls", _TLS, "Certificates.", example='{ acme = "ops@example.org" }'),
+        Key("requires", _REQUIRES, "What a release must have before it is taken.", example='{ passed = "stage" }'),
+    ),
+    Environment,
+    foreign={
+        "environment": "env",
+        "variables": "env",
+        "url": "domain",
+        "hostname": "domain",
+        "server": "host",
+        "scale": "replicas",
+        "instances": "replicas",
+        "auth": "access",
+        "approvals": "requires = { approvals = … }",
+        "passed": "requires = { passed = … }",
+    },
+    never=dict.fromkeys(_NEVER, _SAME_EVERYWHERE),
+)

@@ -1,0 +1,285 @@
+"""Kinds of values a key can have: each reads a value, says what it should be, and gives its part of the JSON Schema."""
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Final
+
+from lading.manifest.problems import Findings, Path, show
+
+INVALID: Final = object()  # what reading gives when it noted a problem
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_BYTES = {
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
+DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$"
+SIZE = r"^[0-9]+(\.[0-9]+)? ?(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$"
+
+
+class Kind(ABC):
+    """One kind of value. ``should`` completes "should be …"; ``name`` is what the reference calls it."""
+
+    name: str
+    should: str
+
+    @abstractmethod
+    def read(self, value: Any, path: Path, findings: Findings) -> Any:
+        """Return the value as the model holds it, or note a problem and return ``INVALID``."""
+
+    @abstractmethod
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the value."""
+
+    def refuse(self, value: Any, path: Path, findings: Findings, *, structural: bool = True) -> Any:
+        """Note that the value should be something else."""
+        findings.add(path, f"should be {self.should}, got {show(value)}", structural=structural)
+        return INVALID
+
+
+class Text(Kind):
+    """A text, matching ``pattern`` where there is one.
+
+    ``hints`` are (pattern, remedy) for common mistakes; ``judge`` returns a complaint for what no pattern can tell.
+    A ``private`` text is never repeated in a message: someone may have put a secret there.
+    """
+
+    def __init__(
+        self,
+        should: str = "a text in quotes",
+        *,
+        name: str = "text",
+        pattern: str | None = None,
+        longest: int | None = None,
+        hints: tuple[tuple[str, str], ...] = (),
+        judge: Callable[[str], str | None] | None = None,
+        private: bool = False,
+    ) -> None:
+        self.name, self.should, self.pattern, self.longest = name, should, pattern, longest
+        self._hints, self._judge, self._private = hints, judge, private
+
+    def read(self, value: Any, path: Path, findings: Findings) -> Any:
+        """Return the text."""
+        if not isinstance(value, str):
+            return self.refuse(value, path, findings)
+        if "\0" in value:
+            findings.add(path, "holds a NUL character, which no program can be given")
+            return INVALID
+        too_long = self.longest is not None and len(value) > self.longest
+        if too_long or (self.pattern is not None and not re.fullmatch(self.pattern, value)):
+            return self.refuse(value, path, findings)
+        complaint = self._judge(value) if self._judge is not None else None
+        if complaint is not None:
+            findings.add(path, complaint)
+            return INVALID
+        return value
+
+    def refuse(self, value: Any, path: Path, findings: Findings, *, structural: bool = True) -> Any:
+        """Note what is wrong, with the remedy of the hint that fits; repeat no private value."""
+        got = "something else (not shown here: it may be a secret)" if self._private else show(value)
+        remedy = ""
+        if isinstance(value, str):
+            remedy = next((hint for pattern, hint in self._hints if re.search(pattern, value)), "")
+        elif isinstance(value, bool | int | float):
+            remedy = "put it in quotes"
+        findings.add(path, f"should be {self.should}, got {got}", remedy, structural=structural)
+        return INVALID
+
+    def schema(self) -> dict[str, Any]:
+        """Return a string schema."""
+        schema: dict[str, Any] = {"type": "string"}
+        if self.pattern is not None:
+            schema["pattern"] = self.pattern
+        if self.longest is not None:
+            schema["maxLength"] = self.longest
+        return schema
+
+
+class Choice(Kind):
+    """One of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        quoted = [f'"{word}"' for word in words]
+        self.should = " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]
+        self.name = " / ".join(f"`{word}`" for word in quoted)
+
+    def read(self, value: Any, path: Path, findings: Findings) -> Any:
+        """Return the word."""
+        return value if isinstance(value, str) and value in self.words else self.refuse(value, path, findings)
+
+    def schema(self) -> dict[str, Any]:
+        """Return an enumeration."""
+        return {"enum": list(self.words)}
+
+
+class Flag(Kind):
+    """true or false."""
+
+    name = "true or false"
+    should = "true or false"
+
+    def read(self, value: Any, path: Path, findings: Findings) -> Any:
+        """Return the truth value."""
+        return value if isinstance(value, bool) else self.refuse(value, path, findings)
+
+    def schema(self) -> dict[str, Any]:
+        """Return a boolean schema."""
+        return {"type": "boolean"}
+
+
+class Integer(Kind):
+    """A whole number between two limits, both allowed."""
+
+    name = "whole number"
+
+    def __init__(self, should: str, *, least: int, most: int) -> None:
+        self.should, self._least, self._most = should, least, most
+
+    def read(self, value: Any, path: Path, findings: Findings) -> Any:
+        """Return the number."""
+        if isinstance(value, bool) or not isinstance(value, int) or not self._least <= value <= self._most:
+            return self.refuse(value, path, findings)
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return an integer schema with its limits."""
+        return {"type": "integer", "minimum": self._least, "maximum": self._most}
+
+
+class Number(Kind):
+    """A number between two limits, both allowed."""
+
+    name = "number"
+
+    def __init__(self, should: str, *, least: float, most: float) -> None:
+        self.should, self._least, self._most = should, least, most
+
+    def read(self, value: Any, path: Path, findings: Findings) -> Any:
+        """Return the number as a float."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self._least <= value <= self._most:
+            return self.refuse(value, path, findings)
+        return float(value)
+
+    def schema(self) -> dict[str, Any]:
+        """Return a number schema with its limits."""
+        return {"type": "number", "minimum": self._least, "maximum": self._most}
+
+
+class Duration(Kind):
+    """A time span: a number of seconds, or a text such as ``"10m"``; read as seconds."""
+
+    name = "duration"
+
+    def __init__(self, *, least: float = 0.0, most: float = 366 * 86400.0) -> None:
+        self._least, self._most = least, most
+        self.should = f'a time from {say_seconds(least)} to {say_seconds(most)} such as "30s" or "10m"'
+
+    def read(self, value: Any, path: Path, findings: Findings) -> Any:
+        """Return the seconds."""
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return self.refuse(value, path, findings)
+        if isinstance(value, str):
+            if not re.fullmatch(DURATION, value):
+                findings.add(
+                    path,
+                    f"should be {self.should}, got {show(value)}",
+                    "the units are ms, s, m, h, d and w, without a space",
+                    structural=True,
+                )
+                return INVALID
+            seconds = sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"([0-9.]+)(ms|[smhdw])", value))
+            return seconds if self._fits(seconds) else self.refuse(value, path, findings, structural=False)
+        return float(value) if self._fits(value) else self.refuse(value, path, findings)
+
+    def _fits(self, seconds: float) -> bool:
+        return math.isfinite(seconds) and self._least <= seconds <= self._most
+
+    def schema(self) -> dict[str, Any]:
+        """Return a number or text; limits of the text form are left to the checker."""
+        number = {"type": "number", "minimum": self._least, "maximum": self._most}
+        return {"anyOf": [number, {"type": "string", "pattern": DURATION}]}
+
+
+class Size(Kind):
+    """An amount of memory: a number of bytes, or a text such as ``"512MB"``; read as bytes."""
+
+    name = "size"
+    should = 'a size of at least 4 MiB such as "512MB" or "1GiB"'
+    _least, _most = 4 * 2**20, 2**50
+
+    def read(self, value: Any, path: Path, findings: Findings) -> Any:
+        """Return the bytes."""
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            return self.refuse(value, path, findings)
+        if isinstance(value, int):
+            return value if self._least <= value <= self._most else self.refuse(value, path, findings)
+        match = re.fullmatch(SIZE, value)
+        if match is None:
+            remedy = "the units are B, KB, MB, GB, TB (thousands) and KiB, MiB, GiB, TiB (1024)"
+            findings.add(path, f"should be {self.should}, got {show(value)}", remedy, structural=True)
+            return INVALID
+        size = float(value[: match.start(2)]) * _BYTES[match[2]]
+        return int(size) if self._least <= size <= self._most else self.refuse(value, path, findings, structural=False)
+
+    def schema(self) -> dict[str, Any]:
+        """Return an integer or text."""
+        number = {"type": "integer", "minimum": self._least, "maximum": self._most}
+        return {"anyOf": [number, {"type": "string", "pattern": SIZE}]}
+
+
+class Json(Kind):
+    """Any value that JSON has too."""
+
+    name = "any value"
+    should = "a value that JSON has: a text, number, truth value, list or table"
+    _deepest = 32
+
+    def read(self, value: Any, path: Path, findings: Findings) -> Any:
+        """Return the value as it stands."""
+        complaint = self._complaint(value)
+        if complaint is None:
+            return value
+        findings.add(path, complaint)
+        return INVALID
+
+    def _complaint(self, value: Any) -> str | None:
+        pending: list[tuple[Any, int]] = [(value, 0)]
+        while pending:
+            item, depth = pending.pop()
+            if depth > self._deepest:
+                return f"is nested deeper than {self._deepest} levels"
+            if isinstance(item, dict):
+                pending.extend((inner, depth + 1) for inner in item.values())
+            elif isinstance(item, list):
+                pending.extend((inner, depth + 1) for inner in item)
+            elif isinstance(item, float) and not math.isfinite(item):
+                return "holds inf or nan, which JSON does not have"
+            elif isinstance(item, int) and not -(2**63) <= item < 2**63:
+                return "holds a number of more than 64 bits"
+            elif not isinstance(item, str | int | float):
+                return "holds a date or time, which JSON does not have; put it in quotes"
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema that takes everything."""
+        return {}
+
+
+def say_seconds(seconds: float) -> str:
+    """Write seconds in the largest unit that fits: ``0.5`` → ``500 ms``, ``604800`` → ``7 d``."""
+    if 0 < seconds < 1:
+        return f"{seconds * 1000:g} ms"
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,100 @@
+"""Texts with a shape of their own: names, paths, domains, hosts, cron lines; shared by all parts of the grammar."""
+
+import re
+
+from lading.manifest.cron import complaint_about
+from lading.manifest.kinds import Text
+
+NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+NAME_RULE = 'names are like "web" or "daily-report": small letters, digits and hyphens, at most 40'
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+VARIABLE_RULE = 'variables are like "LOG_LEVEL": letters, digits and underscores'
+SECRET_PATTERN = r"^[A-Z_][A-Z0-9_]*$"
+SECRET_RULE = 'secrets are named like "JWT_KEY": capitals, digits and underscores'
+
+_ROUTE = r"/[A-Za-z0-9._~@:%+,=/-]*"
+_QUERY = r"(\?[A-Za-z0-9._~@:%+,=/&-]*)?"
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_PORT = r"(:[0-9]{1,5})?"
+_TEMPLATE_HINT = (r"\{\{", "templates such as {{NAME}} stand in smoke steps only")
+_DOMAIN_HINTS = (
+    _TEMPLATE_HINT,
+    (r"://", "leave out the scheme"),
+    (r"/", "leave out the path"),
+    (r"\*", "wildcards are not taken"),
+    (r":", "the port has a key of its own"),
+    (r"[A-Z]", "write it in small letters"),
+    (r"_", "host names have no underscores"),
+)
+
+
+def _inside(path: str) -> str | None:
+    """Complain of a path that leaves the project."""
+    if path.startswith(("/", "~")) or re.match(r"[A-Za-z]:", path):
+        return "should be a path relative to lading.toml"
+    if ".." in path.split("/"):
+        return "leaves the project: no part of the path may be .."
+    return None
+
+
+def name(what: str) -> Text:
+    """Return the kind of a name that refers to ``what``."""
+    return Text(f"the name of {what}", name="name", pattern=NAME_PATTERN)
+
+
+def inside(should: str) -> Text:
+    """Return the kind of a path that stays in the project."""
+    return Text(should, name="path", pattern=r"^[^\n]+$", judge=_inside)
+
+
+COMMAND = Text('a command such as "python -m app.main"', name="command", pattern=r"^[\s\S]*\S[\s\S]*$")
+ANY = Text()
+# Somebody may have put a secret there, so a message never repeats it.
+VALUE = Text("a text in quotes", private=True)
+FILLED = Text("a text in quotes, not empty", pattern=r"^[\s\S]*\S[\s\S]*$")
+ROUTE = Text('a path such as "/api"', name="path", pattern=rf"^{_ROUTE}$", hints=(_TEMPLATE_HINT,))
+PROBE_PATH = Text('a path such as "/ready"', name="path", pattern=rf"^{_ROUTE}{_QUERY}$", hints=(_TEMPLATE_HINT,))
+REQUEST_PATH = Text('a path such as "/api/status", starting with /', name="path", pattern=r"^/[^\r\n]*$")
+DOMAIN = Text(
+    'a domain such as "example.org"', name="domain", pattern=rf"^{_DOMAIN}$", longest=253, hints=_DOMAIN_HINTS
+)
+HOST_HEADER = Text(
+    'a host name such as "example.org"', name="host", pattern=rf"^{_DOMAIN}{_PORT}$", hints=(_TEMPLATE_HINT,)
+)
+ENDPOINT = Text(
+    'a host and port such as "api.example.org:443"', name="host:port", pattern=rf"^(\*\.)?{_DOMAIN}:[0-9]{{1,5}}$"
+)
+AGENT = Text(
+    'the address of an agent such as "unix:///run/lading/agent.sock" or "ssh://deploy@example.org"',
+    name="address",
+    pattern=rf"^(unix:///[^\s{{}}]+|ssh://([A-Za-z0-9._-]+@)?{_DOMAIN}{_PORT}|https://{_DOMAIN}{_PORT}/?)$",
+    hints=(
+        _TEMPLATE_HINT,
+        (r"^http://", "plain http would show the token to everyone on the way; use https or ssh"),
+        (r"^[^/:]+$", 'write "ssh://USER@HOST"; leave host out for the agent on this machine'),
+        (r"^unix:", "a socket's path is absolute, so three slashes: unix:///run/…"),
+    ),
+)
+SECRET_NAME = Text(
+    'the name of a secret such as "SMOKE_TOKEN"', name="secret's name", pattern=SECRET_PATTERN, longest=64, private=True
+)
+VALUE_NAME = Text(
+    'the name of a secret or captured value such as "SMOKE_TOKEN", never the value itself',
+    name="secret's name",
+    pattern=VARIABLE_PATTERN,
+    longest=64,
+    private=True,
+)
+VARIABLE = Text('the name of a variable such as "DATABASE_URL"', name="variable", pattern=VARIABLE_PATTERN)
+ABSOLUTE = Text(
+    'an absolute path such as "/srv/receipts"', name="path", pattern=r"^/[^\s{}]*$", hints=(_TEMPLATE_HINT,)
+)
+CRON = Text('a cron line such as "0 3 * * *"', name="cron line", judge=complaint_about)
+TIMEZONE = Text('a time zone such as "Europe/Berlin"', name="time zone", pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$")
+NETWORK = Text('a network such as "192.0.2.0/24"', name="network", pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")
+GATE = Text('the name of a gate such as "ci/tests"', name="gate", pattern=r"^[a-z0-9][a-z0-9._/-]*$", longest=80)
+USER = Text('a user such as "10001" or "app"', name="user", pattern=r"^[a-z0-9_][a-z0-9_-]*(:[a-z0-9_][a-z0-9_-]*)?$")
+ALIAS = Text('a host name such as "db"', name="host", pattern=rf"^{_DOMAIN}$", longest=253, hints=_DOMAIN_HINTS)
+DOTTED = Text('a dotted path into the JSON answer such as "data.token"', name="dotted path", pattern=r"^[^\s]+$")
+MAIL = Text('a mail address such as "ops@example.org"', name="mail address", pattern=r"^[^@\s]+@[^@\s]+$")
