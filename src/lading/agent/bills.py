@@ -46,16 +46,11 @@ class Bills:
         views = tuple(self._view(envelope) for envelope in self._journal.statements(digest))
         return Statements(statements=views, introductions=self._keys.introductions())
 
-    def receive(self, envelopes: Iterable[Envelope]) -> None:
-        """Keep what a believed key signed, and follow introductions of new keys; whatever else is left aside."""
+    def follow_introductions(self, envelopes: Iterable[Envelope]) -> None:
+        """Believe keys that believed keys introduce; whatever else is in a bill is left to be judged."""
         for envelope in envelopes:
-            opened = open_envelope(envelope, self._keys.believed(), self._clock.now())
-            if not isinstance(opened, Opened):
-                continue
-            if opened.statement.gate == ROTATION:
+            if _gate_of(envelope) == ROTATION:
                 self._follow(envelope)
-            else:
-                self._journal.add_statement(opened.statement.digest, envelope)
 
     def add(self, digest: str, envelope: Envelope) -> StatementView:
         """Keep one envelope about a digest; raise ``bill`` when its signer is not believed or it is about another."""
@@ -158,6 +153,13 @@ class Bills:
     def _audit(self, who: str, act: str, reason: str, release: Release, environment: str) -> None:
         data = {"release": release.version, "digest": release.digest, "environment": environment}
         self._journal.audit(Audit(at=self._clock.now(), who=who, act=act, reason=reason, data=data))
+
+
+def _gate_of(envelope: Envelope) -> str:
+    try:
+        return statement_in(envelope).gate
+    except Malformed:
+        return ""
 
 
 def _refused(reason: str, hint: str) -> LadingError:

@@ -33,7 +33,8 @@ class Changes:
     """Where threads publish the numbers of rollouts that moved, and streamers subscribe to them."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant, because the signal that ends the agent closes the streams wherever the main thread is.
+        self._lock = threading.RLock()
         self._subscriptions: dict[int, set[Subscription]] = {}
         self.closed = False
 

@@ -59,6 +59,8 @@ class Keys:
     def add(self, name: str, public: str, role: str, who: str, reason: str) -> TrustedKey:
         """Believe a public key, raw in base64 or as a line of SSH; raise ``usage`` when it is none."""
         key = pin(_line(name, public), role, self._clock.now(), name)
+        if key.name == self._ring.signer.name:
+            raise _own_name(key.name)
         self._journal.trust(key)
         self._audit(who, "trust add", reason, name=name, fingerprint=key.fingerprint, role=role)
         return key
@@ -109,3 +111,14 @@ def _line(name: str, public: str) -> str:
             now="the trusted keys are as they were",
             hint="the other agent shows its key: lading trust show; a person's is in ~/.ssh/id_ed25519.pub",
         ) from error
+
+
+def _own_name(name: str) -> LadingError:
+    # Statements are told apart by their signers' names: another's must never pass for the agent's own.
+    return LadingError(
+        "usage",
+        doing=f"adding the key of {name}",
+        happened="that is this agent's own name",
+        now="the trusted keys are as they were",
+        hint="give the other agent another name: lading trust add NAME KEY",
+    )

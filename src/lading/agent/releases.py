@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from lading.agent.answers import ReleaseView
 from lading.model.errors import LadingError
@@ -15,15 +14,9 @@ from lading.ports.store import Store
 Report = Callable[[str], None]
 
 
-class Builder(Protocol):
-    """Builds a release from the tar of a source and puts its blobs into the store."""
-
-    def __call__(self, source: Path, manifest: Manifest, version: str, commit: str, report: Report) -> Release:
-        """Return the built release; tell each line of the build to ``report``.
-
-        Errors are ``LadingError``: ``unpinned``, ``secret-in-source``, ``build-failed``, ``no-space``, …
-        """
-        ...
+# Builds a release from (the tar of a source, manifest, version, commit, report) and puts its blobs into the store.
+# Errors are ``LadingError``: ``unpinned``, ``secret-in-source``, ``build-failed``, ``no-space``, …
+Builder = Callable[[Path, Manifest, str, str, Report], Release]
 
 
 class ReleaseShelf:

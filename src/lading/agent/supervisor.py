@@ -64,6 +64,7 @@ class Supervisor:
 
     def restore(self) -> None:
         """Bring back what served before the agent (or the whole machine) went down, environment by environment."""
+        self._carefully("the router", self._world.router.ensure)
         for record in self._world.journal.environments():
             if record.serving is not None:
                 self._carefully(f"restoring {record.key}", lambda record=record: self._tend(record))  # type: ignore[misc]

@@ -82,6 +82,7 @@ def routes(service: AgentService) -> APIRouter:
 
 def _opened(service: AgentService, asked: RolloutRequest) -> Response:
     try:
+        service.bills.follow_introductions(asked.bill)
         rollout = service.rollouts.request(asked)
     except LadingError as error:
         return failure(error, service.results.refused(asked))

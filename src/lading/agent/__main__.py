@@ -1,0 +1,92 @@
+"""Run the agent: ``python -m lading.agent [--home DIRECTORY]``."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import uvicorn
+
+from lading import __version__
+from lading.agent.api.app import create_app
+from lading.agent.compose import Composition, compose
+from lading.agent.door import listen
+from lading.agent.home import Card, Home
+from lading.agent.logfile import open_log
+from lading.model.errors import LadingError
+from lading.model.interface import CARD, LOG, SOCKET, home_of
+
+log = logging.getLogger("lading.agent")
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m lading.agent", description="The host daemon of Lading.")
+    parser.add_argument("--home", type=Path, default=None, help="directory of all state (default: LADING_HOME)")
+    root = parser.parse_args().home or Path(home_of(os.environ, os.getuid()))
+    # A client that vanished must not take the agent along.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        _run(Home(root))
+    except LadingError as error:
+        log.error("%s", error)
+        print(error, file=sys.stderr)  # noqa: T201  (whoever started it in the foreground reads it here)
+        return error.exit_status
+    return 0
+
+
+def _run(home: Home) -> None:
+    formatter = open_log(home.root / LOG)
+    if not home.acquire():
+        raise _held(home)
+    home.sweep()
+    composition = compose(home)
+    formatter.known = lambda: composition.secrets.all_values().values()
+    log.info("lading %s, pid %s, home %s", __version__, os.getpid(), home.root)
+    _begin(composition)
+    listener = listen(home.root)
+    home.write_card(Card(pid=os.getpid(), started=time.time(), version=__version__, socket=str(home.root / SOCKET)))
+    config = uvicorn.Config(
+        create_app(composition.service),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        composition.supervisor.stop()
+        composition.rollouts.stop()
+        home.remove_card()
+        log.info("ended; what it serves goes on serving")
+
+
+def _begin(composition: Composition) -> None:
+    """Bring back what served before anybody is answered: status must not tell of an outage that is being mended."""
+    composition.supervisor.restore()
+    composition.rollouts.recover()
+    composition.supervisor.start()
+
+
+def _held(home: Home) -> LadingError:
+    try:
+        holder = f"pid {json.loads((home.root / CARD).read_text())['pid']}"
+    except (OSError, ValueError, KeyError):
+        holder = "its pid is not known"
+    return LadingError(
+        "busy",
+        doing=f"starting the agent of {home.root}",
+        happened=f"one runs already ({holder})",
+        now="it goes on running",
+        hint="lading agent status",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""The composition root: picks the adapters of this host and puts the agent together from them."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lading import __version__
+from lading.agent.answers import About
+from lading.agent.bills import Bills
+from lading.agent.changes import Changes
+from lading.agent.gatekeeper import Gatekeeper
+from lading.agent.home import Home
+from lading.agent.keys import CurrentSigner, Keys
+from lading.agent.logs import InstanceLogs
+from lading.agent.policies import Policies
+from lading.agent.releases import Builder, ReleaseShelf, Report
+from lading.agent.results import Results
+from lading.agent.rollouts import Rollouts
+from lading.agent.secret_values import SecretValues
+from lading.agent.service import AgentService
+from lading.agent.settings import Settings, read_settings
+from lading.agent.status import Status
+from lading.agent.supervisor import Supervisor
+from lading.bill.keys import KeyRing
+from lading.build.bundle import build_release
+from lading.build.store import OciStore
+from lading.checks.http import HttpChecks
+from lading.checks.prober import HttpProber
+from lading.data.sqlite import SqliteDatabases
+from lading.engine.context import Locks
+from lading.engine.faults import Faults, guard
+from lading.engine.world import World
+from lading.journal.sqlite import SqliteJournal
+from lading.model.interface import API_VERSION
+from lading.model.manifest import Manifest
+from lading.model.release import Release
+from lading.ports.clock.system import SystemClock
+from lading.router.settings import RouterSettings
+from lading.router.traefik import TraefikRouter
+from lading.runtime.process.runtime import ProcessRuntime
+from lading.secrets.age_file import AgeSecrets
+
+# Recovery tests set faults for the agent they start; without the variable no guard is in the way.
+FAULTS = "LADING_FAULTS"
+
+
+@dataclasses.dataclass(frozen=True)
+class Composition:
+    """A whole agent: what the interface works with, and what lives beside it."""
+
+    service: AgentService
+    world: World
+    rollouts: Rollouts
+    supervisor: Supervisor
+    secrets: AgeSecrets
+
+
+def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition:
+    """Put the agent of a home together."""
+    home = place.root
+    settings = read_settings(home)
+    name = place.name(settings.name)
+    clock = SystemClock()
+    journal = SqliteJournal(home / "journal.db")
+    store = OciStore(home / "store")
+    secrets = AgeSecrets(home / "secrets")
+    ring = KeyRing(home / "keys", name)
+    runtime = _runtime(home, settings, store)
+    router = TraefikRouter(home / "router", settings=_router_settings(settings))
+    world = World(
+        runtime=runtime,
+        router=router,
+        checks=HttpChecks(known=lambda: secrets.all_values().values()),
+        prober=HttpProber(),
+        databases=SqliteDatabases(home / "environments"),
+        store=store,
+        secrets=secrets,
+        journal=journal,
+        signer=CurrentSigner(ring),
+        clock=clock,
+    )
+    if environ.get(FAULTS):
+        world = guard(world, Faults.from_environment(environ[FAULTS]))
+    keys = Keys(journal, ring, clock)
+    changes, locks = Changes(), Locks()
+    rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), changes, locks)
+    supervisor = Supervisor(world, locks, rollouts.admission, chores=(runtime.maintain,))
+    started = time.time()
+
+    def about() -> About:
+        return About(
+            name=name,
+            version=__version__,
+            api=API_VERSION,
+            pid=os.getpid(),
+            started=started,
+            home=str(home),
+            fingerprint=keys.own().fingerprint,
+            runtime=runtime.name,
+            isolation=runtime.isolation,
+        )
+
+    service = AgentService(
+        about=about,
+        rollouts=rollouts,
+        changes=changes,
+        journal=journal,
+        store=store,
+        releases=ReleaseShelf(journal, store, _builder(home, store, secrets)),
+        bills=Bills(journal, world.signer, keys, clock),
+        keys=keys,
+        policies=Policies(journal, clock),
+        secrets=SecretValues(journal, secrets, clock),
+        status=Status(journal, runtime, router, clock),
+        logs=InstanceLogs(journal, runtime, secrets),
+        results=Results(journal, clock),
+        spool=place.spool,
+        halt=lambda: _halt(world, router, supervisor, rollouts),
+    )
+    return Composition(service, world, rollouts, supervisor, secrets)
+
+
+def _halt(world: World, router: TraefikRouter, supervisor: Supervisor, rollouts: Rollouts) -> int:
+    """Stop everything that is served, the router last; the journal still says what should serve."""
+    # Else the supervisor would start again what is stopped here, and a rollout what it needs.
+    supervisor.stop()
+    rollouts.stop()
+    grace = {
+        spec.name: spec.grace
+        for record in world.journal.environments()
+        for unit in (record.serving, record.standby)
+        if unit is not None
+        for spec in unit.instances
+    }
+    running = [state.name for state in world.runtime.list() if state.running]
+    with ThreadPoolExecutor(max_workers=8) as stopping:
+        for name in running:
+            stopping.submit(world.runtime.stop, name, grace=grace.get(name, 10.0))
+    router.stop()
+    return len(running)
+
+
+def _runtime(home: Path, settings: Settings, store: OciStore) -> ProcessRuntime:
+    table = settings.process
+    return ProcessRuntime(
+        home / "process",
+        layer_dir=lambda diff_id: store.layers / diff_id.removeprefix("sha256:"),
+        data_dir=lambda project, environment: home / "environments" / project / environment,
+        ports=range(table.ports_from, table.ports_from + table.ports),
+        users=table.users,
+    )
+
+
+def _router_settings(settings: Settings) -> RouterSettings:
+    table = settings.router
+    return RouterSettings(
+        pool_first=table.ports_from,
+        pool_size=table.ports,
+        http_port=table.http_port,
+        http_host=table.http_host,
+    )
+
+
+def _builder(home: Path, store: OciStore, secrets: AgeSecrets) -> Builder:
+    def build(source: Path, manifest: Manifest, version: str, commit: str, report: Report) -> Release:
+        return build_release(
+            source=source,
+            manifest=manifest,
+            version=version,
+            commit=commit,
+            created=time.time(),
+            store=store,
+            cache=_made(home / "build-cache"),
+            secrets=tuple(secrets.all_values().values()),
+            report=report,
+        )
+
+    return build
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory

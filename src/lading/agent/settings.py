@@ -1,0 +1,66 @@
+"""What an installation decides about its agent: ``agent.toml`` in the agent's home; every key may be left out."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from lading.model.errors import LadingError
+
+FILE = "agent.toml"
+
+
+class RouterTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[router]``: the local ports (from ``ports_from``, ``ports`` of them) and the port for host names.
+
+    ``http_port`` (none unless set) serves environments that have a domain, on the address ``http_host``.
+    """
+
+    ports_from: int = 7300
+    ports: int = 16
+    http_port: int | None = None
+    http_host: str = "0.0.0.0"
+
+
+class ProcessTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[process]``: the loopback ports of instances, and whether each environment runs as a user of its own.
+
+    ``users`` unset means: yes where the agent is root and its home can be passed through by others.
+    """
+
+    ports_from: int = 20000
+    ports: int = 10000
+    users: bool | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file. ``name`` is the agent's name in bills; unset, one is chosen at the first start and kept."""
+
+    name: str = ""
+    router: RouterTable = RouterTable()
+    process: ProcessTable = ProcessTable()
+
+
+def read_settings(home: Path) -> Settings:
+    """Read the settings of an agent; raise ``usage`` naming file and key when they are wrong."""
+    file = home / FILE
+    try:
+        text = file.read_text()
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise _wrong(file, str(error.strerror)) from error
+    try:
+        return msgspec.convert(tomllib.loads(text), Settings)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise _wrong(file, str(error)) from error
+
+
+def _wrong(file: Path, happened: str) -> LadingError:
+    return LadingError(
+        "usage",
+        doing=f"reading {file}",
+        happened=happened,
+        now="the agent was not started; what is serving goes on serving",
+        hint=f"mend or remove {file}",
+    )
