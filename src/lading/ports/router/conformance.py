@@ -1,0 +1,175 @@
+"""What every Router must keep, as tests: subclass it and give ``router`` and the three hooks."""
+
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+
+from lading.model.environment import Backend, Routes, ServiceRoute
+from lading.model.errors import LadingError
+from lading.model.manifest import Probe
+from lading.ports.router import Router
+
+STAGE = "cashback/stage"
+OTHER = "cashback/other"
+
+
+def code_of(act: object, *args: object) -> str:
+    """Return the code of the error that calling ``act`` must raise."""
+    assert callable(act)
+    try:
+        act(*args)
+    except LadingError as error:
+        if not (error.doing and error.happened and error.hint):
+            raise AssertionError(f"the error must say doing, happened and hint: {error}") from error
+        return error.code
+    raise AssertionError(f"{act} raised nothing")
+
+
+class RouterConformance(ABC):
+    """The promises of the Router port."""
+
+    @abstractmethod
+    def backend(self, name: str) -> Backend:
+        """Start an instance that answers with its name, ready at ``/ready``."""
+
+    @abstractmethod
+    def ask(self, router: Router, environment: str, path: str = "/") -> str | None:
+        """Send a request to the environment and return the name of the instance that answered, None for no route."""
+
+    @abstractmethod
+    def after_restart(self, router: Router) -> Router:
+        """Return a router as a new agent would get it, over what the old one left."""
+
+    def routes(self, router: Router, environment: str, generation: str, *names: str) -> Routes:
+        """Return routes of one service with these instances on the environment's port."""
+        service = ServiceRoute(
+            service="web", backends=tuple(self.backend(name) for name in names), ready=Probe(path="/ready")
+        )
+        port = router.reserve_port(environment)
+        return Routes(environment=environment, generation=generation, port=port, services=(service,))
+
+    def test_applied_routes_answer_at_once(self, router: Router) -> None:
+        """When apply returns, new requests go to the new instance; the next apply moves them on."""
+        first, second = (self.routes(router, STAGE, f"r{n}", f"web-{n}") for n in (1, 2))
+        for routes in (first, second, first):
+            router.apply(routes)
+            assert self.ask(router, STAGE) == routes.services[0].backends[0].instance
+            assert router.current(STAGE) == routes
+
+    def test_applying_what_stands_changes_nothing(self, router: Router) -> None:
+        """Applying what already stands confirms and changes nothing."""
+        routes = self.routes(router, STAGE, "r1", "web-1")
+        router.apply(routes)
+        router.apply(routes)
+        assert router.current(STAGE) == routes
+        assert self.ask(router, STAGE) == "web-1"
+
+    def test_environments_do_not_touch_each_other(self, router: Router) -> None:
+        """Applying, refusing and withdrawing routes of one environment leaves those of others alone."""
+        mine, theirs = self.routes(router, STAGE, "r1", "web-1"), self.routes(router, OTHER, "r2", "web-2")
+        router.apply(mine)
+        router.apply(theirs)
+        assert (self.ask(router, STAGE), self.ask(router, OTHER)) == ("web-1", "web-2")
+        router.withdraw(STAGE)
+        router.withdraw(STAGE)
+        assert (self.ask(router, STAGE), self.ask(router, OTHER)) == (None, "web-2")
+        assert (router.current(STAGE), router.current(OTHER)) == (None, theirs)
+        assert router.url(STAGE) == ""
+
+    def test_a_service_gets_the_paths_below_its_own(self, router: Router) -> None:
+        """The longest matching path wins, by whole segments."""
+        services = tuple(
+            ServiceRoute(service=name, path=path, backends=(self.backend(name),))
+            for name, path in (("site", "/"), ("api", "/api"), ("admin", "/api/admin"))
+        )
+        router.apply(Routes(environment=STAGE, generation="r1", port=router.reserve_port(STAGE), services=services))
+        asked = {path: self.ask(router, STAGE, path) for path in ("/", "/api", "/api/x", "/apix", "/api/admin/y")}
+        assert asked == {"/": "site", "/api": "api", "/api/x": "api", "/apix": "site", "/api/admin/y": "admin"}
+
+    def test_malformed_routes_are_refused_whole(self, router: Router) -> None:
+        """Values a router must not be given raise router-failed, and what serves goes on serving."""
+        good = self.routes(router, STAGE, "r1", "web-1")
+        router.apply(good)
+        port, fine = good.port, good.services[0].backends[0]
+
+        def of(**change: object) -> Routes:
+            plain = {"environment": STAGE, "generation": "r2", "port": port, "services": good.services, **change}
+            return Routes(**plain)  # type: ignore[arg-type]
+
+        def service(**change: object) -> tuple[ServiceRoute, ...]:
+            return (ServiceRoute(**{"service": "web", "backends": (fine,), **change}),)  # type: ignore[arg-type]
+
+        bad = [
+            of(generation="{{ env }}"),
+            of(domain="stage.example.org`) || Path(`/x"),
+            of(domain="{{.}}.example.org"),
+            of(environment="no-slash"),
+            of(services=service(backends=())),
+            of(services=service(path="api")),
+            of(services=service(path="/a`b")),
+            of(services=service(service="a~b")),
+            of(services=service(backends=(Backend(instance="x", address="127.0.0.1"),))),
+            of(services=service(backends=(Backend(instance="x", address="127.0.0.1:99999"),))),
+            of(services=service(backends=(Backend(instance="x", address="{{x}}:80"),))),
+            of(services=service(ready=Probe(path="/{{ready}}"))),
+            of(services=service(ready=Probe(path="/ready", host="a b"))),
+            of(services=service() + service()),
+        ]
+        for routes in bad:
+            assert code_of(router.apply, routes) == "router-failed", routes
+        assert router.current(STAGE) == good
+        assert self.ask(router, STAGE) == "web-1"
+
+    def test_two_environments_cannot_have_one_domain(self, router: Router) -> None:
+        """A domain answers for one environment only."""
+        mine, theirs = self.routes(router, STAGE, "r1", "web-1"), self.routes(router, OTHER, "r2", "web-2")
+        router.apply(self.with_domain(mine, "stage.example.org"))
+        assert code_of(router.apply, self.with_domain(theirs, "stage.example.org")) == "router-failed"
+        assert router.current(OTHER) is None
+
+    def with_domain(self, routes: Routes, domain: str) -> Routes:
+        """Return routes with a domain."""
+        return Routes(
+            environment=routes.environment,
+            generation=routes.generation,
+            port=routes.port,
+            domain=domain,
+            services=routes.services,
+        )
+
+    def test_a_port_stays_with_its_environment(self, router: Router) -> None:
+        """The same port at every call, another one for others, and free again once released."""
+        port = router.reserve_port(STAGE)
+        assert port in router.ports()
+        assert router.reserve_port(STAGE) == port == router.reserve_port(STAGE, port)
+        other = router.reserve_port(OTHER)
+        assert other != port
+        assert code_of(router.reserve_port, OTHER, port) == "port-taken"
+        assert router.reserve_port(OTHER) == other
+        router.release_port(STAGE)
+        router.release_port(STAGE)
+        assert router.reserve_port(OTHER, port) == port
+
+    def test_ports_are_given_out_once_even_at_the_same_time(self, router: Router) -> None:
+        """Two environments that ask at the same moment get two ports."""
+        with ThreadPoolExecutor(4) as pool:
+            ports = list(pool.map(router.reserve_port, [f"cashback/e{n}" for n in range(4)]))
+        assert len(set(ports)) == 4
+
+    def test_routes_and_ports_survive_the_agent(self, router: Router) -> None:
+        """A new agent finds routes, ports and addresses as the old one left them, and traffic never noticed."""
+        routes = self.routes(router, STAGE, "r1", "web-1")
+        router.apply(routes)
+        heir = self.after_restart(router)
+        assert self.ask(heir, STAGE) == "web-1"
+        heir.ensure()
+        heir.ensure()
+        assert heir.current(STAGE) == routes
+        assert heir.reserve_port(STAGE) == routes.port
+        assert heir.url(STAGE) == f"http://127.0.0.1:{routes.port}"
+        assert heir.probe_address(STAGE) == (f"http://127.0.0.1:{routes.port}", None)
+        assert self.ask(heir, STAGE) == "web-1"
+
+    def test_an_unknown_generation_counts_nothing(self, router: Router) -> None:
+        """Counters of what was never applied are zero."""
+        counters = router.counters(STAGE, "never")
+        assert (counters.requests, counters.errors, counters.latency_p95) == (0, 0, None)

@@ -1,0 +1,64 @@
+"""The Router port's promises, kept by every adapter."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lading.model.environment import Backend
+from lading.ports.router import Router
+from lading.ports.router.conformance import RouterConformance
+from lading.ports.router.memory import MemoryRouter
+from lading.router.settings import RouterSettings
+from lading.router.traefik import TraefikRouter
+from tests.support_router import Instance
+
+
+class TestMemoryRouter(RouterConformance):
+    @pytest.fixture
+    def router(self) -> Router:
+        return MemoryRouter()
+
+    def backend(self, name: str) -> Backend:
+        return Backend(instance=name, address="127.0.0.1:8001")
+
+    def ask(self, router: Router, environment: str, path: str = "/") -> str | None:
+        assert isinstance(router, MemoryRouter)
+        return router.ask(environment, path)
+
+    def after_restart(self, router: Router) -> Router:
+        return router
+
+
+@pytest.mark.system
+class TestTraefikRouter(RouterConformance):
+    @pytest.fixture
+    def router(self, tmp_path: Path) -> Iterator[Router]:
+        self.servers: dict[str, Instance] = {}
+        router = TraefikRouter(tmp_path / "router", settings=RouterSettings(pool_first=27300, pool_size=4))
+        router.ensure()
+        yield router
+        router.stop()
+        for server in self.servers.values():
+            server.close()
+
+    def backend(self, name: str) -> Backend:
+        if name not in self.servers:
+            self.servers[name] = Instance(name)
+        return Backend(instance=name, address=self.servers[name].address)
+
+    def ask(self, router: Router, environment: str, path: str = "/") -> str | None:
+        base, host = router.probe_address(environment)
+        request = urllib.request.Request(base + path, headers={"Host": host} if host else {})
+        try:
+            with urllib.request.urlopen(request, timeout=5.0) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            error.close()
+            return None
+
+    def after_restart(self, router: Router) -> Router:
+        assert isinstance(router, TraefikRouter)
+        return TraefikRouter(router.root, settings=router.settings)
