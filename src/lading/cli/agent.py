@@ -11,7 +11,7 @@ import click
 
 from lading.cli.base import LadingGroup
 from lading.cli.state import State, pass_state
-from lading.client.address import local_address
+from lading.client.address import Address, local_address
 from lading.client.agent import Agent
 from lading.client.local import answers
 from lading.client.local import start as start_agent
@@ -67,6 +67,12 @@ def stop(state: State) -> None:
         state.result({"agent": {"stopped": False}})
         return
     pid = Agent(address).get("/v1/agent")["pid"]
+    _end(address, pid)
+    state.say(f"stopped (pid {pid}); what it served goes on serving")
+    state.result({"agent": {"stopped": True, "pid": pid}})
+
+
+def _end(address: Address, pid: int) -> None:
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT
     while _alive(pid) or answers(address):
@@ -79,8 +85,6 @@ def stop(state: State) -> None:
                 hint=f"its log: {address.home / 'agent.log'}; then kill {pid}",
             )
         time.sleep(STOP_POLL)
-    state.say(f"stopped (pid {pid}); what it served goes on serving")
-    state.result({"agent": {"stopped": True, "pid": pid}})
 
 
 def _alive(pid: int) -> bool:

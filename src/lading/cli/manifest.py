@@ -21,11 +21,19 @@ if TYPE_CHECKING:
 def check(state: State, file: str | None) -> None:
     """Check the manifest (FILE, else the project's lading.toml) and list all its problems with their places."""
     from lading.cli.project import read, require_manifest
+    from lading.manifest import check as check_file
 
     path = Path(file) if file else require_manifest(state.directory)
     manifest = read(path)
+    checked = check_file(path)
+    for warning in checked.warnings:
+        state.say(f"warning: {warning}")
+    for note in checked.notes:
+        state.say(f"not supported yet: {note}")
     state.say(f"{path.name} is valid: {_summary(manifest)}")
-    state.result({"manifest": {"file": str(path), "project": manifest.project.name, "valid": True}})
+    about = {"file": str(path), "project": manifest.project.name, "valid": True}
+    findings = {"warnings": [str(one) for one in checked.warnings], "notes": [str(one) for one in checked.notes]}
+    state.result({"manifest": {**about, **findings}})
 
 
 def _summary(manifest: Manifest) -> str:
@@ -42,6 +50,6 @@ def schema() -> None:
     """Print the JSON Schema of lading.toml, for editors."""
     import json
 
-    from lading.manifest import json_schema
+    from lading.manifest import schema as json_schema
 
     echo(json.dumps(json_schema(), indent=2))

@@ -97,10 +97,16 @@ def read(path: Path) -> Manifest:
 
 
 def environment_table(path: Path, environment: str) -> Any:
-    """Return the environment's table of the manifest as JSON-ready data; raise ``unknown-environment``."""
+    """Return the environment's table of the manifest as JSON-ready data.
+
+    Raise ``unknown-environment``, and ``not-supported`` for what this version would have to ignore there.
+    """
     import msgspec
+
+    from lading.manifest import refuse_unsupported
 
     manifest = read(path)
     if environment not in manifest.environments:
         raise unknown_environment(environment, path.name, list(manifest.environments))
+    refuse_unsupported(manifest, environment, path.name)
     return msgspec.to_builtins(manifest.environments[environment])
