@@ -8,11 +8,14 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from lading import __version__
 from lading.agent.api.app import create_app
+from lading.agent.changes import Changes
 from lading.agent.compose import Composition, compose
 from lading.agent.door import listen
 from lading.agent.home import Card, Home
@@ -50,21 +53,39 @@ def _run(home: Home) -> None:
     _begin(composition)
     listener = listen(home.root)
     home.write_card(Card(pid=os.getpid(), started=time.time(), version=__version__, socket=str(home.root / SOCKET)))
-    config = uvicorn.Config(
-        create_app(composition.service),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=2,
-        server_header=False,
-    )
+    server = _Server(composition.service.changes, create_app(composition.service))
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         composition.supervisor.stop()
         composition.rollouts.stop()
         home.remove_card()
         log.info("ended; what it serves goes on serving")
+
+
+class _Server(uvicorn.Server):
+    """Serves until SIGTERM or SIGINT, and ends streams then: their clients take them up with the next agent."""
+
+    def __init__(self, changes: Changes, app: FastAPI) -> None:
+        self._changes = changes
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=2,
+                server_header=False,
+            )
+        )
+        # The server raises the signal once more when it has ended; what comes after must not be cut off by it.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.handle_exit)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        self._changes.close()
+        super().handle_exit(sig, frame)
 
 
 def _begin(composition: Composition) -> None:

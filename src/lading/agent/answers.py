@@ -28,6 +28,12 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     isolation: str
 
 
+class Halted(msgspec.Struct, frozen=True, kw_only=True):
+    """How many instances were stopped."""
+
+    stopped: int
+
+
 class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     """One instance of what serves: ``web/1``, where it answers, since when (seconds since the epoch), its limits."""
 

@@ -15,22 +15,24 @@ def listen(home: Path) -> socket.socket:
 
     Only the holder of the home calls this, so a socket that is there belongs to nobody alive.
     """
-    path = home / SOCKET
-    path.unlink(missing_ok=True)
+    (home / SOCKET).unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The kernel takes 107 bytes of path at most, and a home may have more: name the directory by its descriptor.
+    directory = os.open(home, os.O_PATH | os.O_DIRECTORY)
+    mask = os.umask(0o177)
     try:
-        mask = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(mask)
+        listener.bind(f"/proc/self/fd/{directory}/{SOCKET}")
     except OSError as error:
         listener.close()
         raise LadingError(
-            "usage",
-            doing=f"opening the agent's socket {path}",
-            happened=f"{error.strerror or error} (a socket's path may have 107 bytes)",
-            hint="choose a shorter LADING_HOME",
+            "unexpected",
+            doing=f"opening the agent's socket {home / SOCKET}",
+            happened=str(error.strerror or error),
+            now="what is served goes on being served",
+            hint="see that the agent may write to its home, or choose another: LADING_HOME",
         ) from error
+    finally:
+        os.umask(mask)
+        os.close(directory)
     listener.listen(WAITING)
     return listener

@@ -74,7 +74,11 @@ class RolloutOperations(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class AgentService:
-    """Everything the API can do, put together by the composition root. ``spool`` is a directory for sources."""
+    """Everything the API can do, put together by the composition root.
+
+    ``spool`` is a directory for sources. ``halt`` stops everything the agent serves, the router too, and returns how
+    many instances it stopped; the next start of an agent brings all of it back.
+    """
 
     about: Callable[[], About]
     rollouts: RolloutOperations
@@ -90,3 +94,4 @@ class AgentService:
     logs: InstanceLogs
     results: Results
     spool: Path
+    halt: Callable[[], int]

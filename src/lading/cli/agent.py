@@ -11,9 +11,10 @@ import click
 
 from lading.cli.base import LadingGroup
 from lading.cli.state import State, pass_state
+from lading.cli.words import count
 from lading.client.address import Address, local_address
 from lading.client.agent import Agent
-from lading.client.local import answers
+from lading.client.local import answers, own_agent
 from lading.client.local import start as start_agent
 from lading.model.errors import LadingError
 
@@ -58,17 +59,23 @@ def _tell(state: State) -> None:
 
 
 @agent.command("stop")
+@click.option("--everything", is_flag=True, help="Stop what it serves too: nothing answers until it is started again.")
 @pass_state
-def stop(state: State) -> None:
+def stop(state: State, everything: bool) -> None:
     """Stop the agent. What it serves goes on serving; a running rollout is taken up when it runs again."""
     address = local_address()
-    if not answers(address):
+    if not answers(address) and not (everything and address.home.exists()):
         state.say("the agent does not run")
         state.result({"agent": {"stopped": False}})
         return
-    pid = Agent(address).get("/v1/agent")["pid"]
+    # Only an agent knows what it serves, so one that does not run is started to stop it.
+    own = own_agent() if everything else Agent(address)
+    pid = own.get("/v1/agent")["pid"]
+    serves = "what it served goes on serving"
+    if everything:
+        serves = f"{count(own.post('/v1/agent/halt')['stopped'], 'instance')} and the router stopped too"
     _end(address, pid)
-    state.say(f"stopped (pid {pid}); what it served goes on serving")
+    state.say(f"stopped (pid {pid}); {serves}")
     state.result({"agent": {"stopped": True, "pid": pid}})
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from lading.client.address import Address, local_address, parse_address
 from lading.client.agent import Agent
 from lading.client.wire import connect_unix
-from lading.model.errors import LadingError
+from lading.model.errors import BUSY, LadingError
 from lading.model.interface import LOG
 
 START_TIMEOUT = 20.0  # seconds an agent may take until its socket accepts connections
 START_POLL = 0.01  # seconds between looks at the socket
+HELD_PAUSE = 0.2  # seconds before a home that another agent has is tried again
 SHOWN_LOG_LINES = 8
 
 # Agents outlive the command that started them; dropping the handle would warn about a process still running.
@@ -48,8 +49,12 @@ def start(address: Address | None = None) -> None:
     while time.monotonic() < deadline:
         if answers(address):
             return
-        if process.poll():
-            break
+        if process.poll() is not None:
+            if process.returncode != BUSY:
+                break
+            # Who has the home is just coming or just going; in the latter case it is ours next.
+            time.sleep(HELD_PAUSE)
+            process = _spawn(home)
         time.sleep(START_POLL)
     raise _failed(home, process.poll(), log_start)
 

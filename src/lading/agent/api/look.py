@@ -1,10 +1,10 @@
-"""Routes that only look: the agent itself, environments, logs, the audit."""
+"""Routes about the agent itself and what it sees: environments, logs, the audit; and the one that halts it all."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from lading.agent.answers import About, Audits, Environments, Logs
+from lading.agent.answers import About, Audits, Environments, Halted, Logs
 from lading.agent.api.wire import answer, says
 from lading.agent.service import AgentService
 
@@ -17,6 +17,11 @@ def routes(service: AgentService) -> APIRouter:
     def agent() -> Response:
         """Say who the agent is: version, interface, process, home, key and isolation."""
         return answer(service.about())
+
+    @router.post("/agent/halt", **says(Halted))
+    def halt() -> Response:
+        """Stop every instance and the router: nothing answers any more until an agent is started here again."""
+        return answer(Halted(stopped=service.halt()))
 
     @router.get("/environments", **says(Environments))
     def environments(project: str | None = None) -> Response:
