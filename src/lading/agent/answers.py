@@ -180,11 +180,16 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatementView(msgspec.Struct, frozen=True, kw_only=True):
-    """One envelope of a bill: what it says (null when unreadable), whether its signer is believed, else why not."""
+    """One envelope of a bill: what it says (null when unreadable), whether its signer is believed, else why not.
+
+    ``signer`` is the name under which the key is believed, empty for an unknown one: what a statement itself says of
+    its signer is a claim.
+    """
 
     envelope: Envelope
     statement: Statement | None
     trusted: bool
+    signer: str = ""
     problem: str = ""
 
 

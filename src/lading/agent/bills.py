@@ -122,7 +122,7 @@ class Bills:
             return StatementView(envelope=envelope, statement=None, trusted=False, problem=str(error))
         opened = open_envelope(envelope, self._keys.believed(), self._clock.now())
         if isinstance(opened, Opened):
-            return StatementView(envelope=envelope, statement=statement, trusted=True)
+            return StatementView(envelope=envelope, statement=statement, trusted=True, signer=opened.key.name)
         return StatementView(envelope=envelope, statement=statement, trusted=False, problem=opened.text)
 
     def _follow(self, envelope: Envelope) -> None:

@@ -52,7 +52,13 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     note = "" if entry["trusted"] else f"does not count: {entry['problem']}"
     facts = told.get("facts") or {}
     shown = ", ".join(f"{key} {facts[key]}" for key in ("checks", "lost_requests", "exit", "seconds") if key in facts)
-    return (mark, name, f"by {told['signer']}", age(told["time"]), "  ".join(part for part in (shown, note) if part))
+    return (
+        mark,
+        name,
+        f"by {entry['signer'] or 'an unknown key'}",
+        age(told["time"]),
+        "  ".join(part for part in (shown, note) if part),
+    )
 
 
 def _release(agent: Agent, project: str, version: str) -> dict[str, Any]:

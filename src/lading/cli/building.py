@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from lading.cli.project import Outline, read
 from lading.cli.source import Head, export, head, require_clean, require_tag_here
 from lading.cli.state import State, echo_json
-from lading.cli.words import seconds, short, size
+from lading.cli.words import short, size
 from lading.client.agent import Agent, StreamLost
 from lading.client.transfer import find_release, release_path, send_release
 from lading.model.errors import LadingError
@@ -59,6 +59,8 @@ def carry(state: State, built: Built, target: Agent) -> None:
         return
     import time
 
+    from lading.cli.progress import WIDEST, Line, layout
+
     began = time.monotonic()
     moved = send_release(built.release, built.agent, target)
     text = f"{moved.sent} of {moved.total} layers, {size(moved.size)}"
@@ -67,7 +69,7 @@ def carry(state: State, built: Built, target: Agent) -> None:
         event = {"kind": "transfer", "text": text, "seconds": round(took, 3)}
         echo_json({"event": event})
     else:
-        state.say(f"  ✓ {'transfer':<16} {text}   {seconds(took)}")
+        state.say(layout(Line("✓", "transfer", text, took), WIDEST))
 
 
 def _build_tagged(state: State, agent: Agent, version: str) -> dict[str, Any]:

@@ -115,11 +115,26 @@ def _summary(rollout: dict[str, Any]) -> str:
 
 
 def _failure(last: dict[str, Any]) -> str:
+    """Return what turned the rollout around, what serves now, and the next step."""
     rollout = last["rollout"]
-    if last.get("error"):
-        return error_text(LadingError.from_plain(last["error"]))
-    serves = rollout["previous"] or "nothing"
-    return f"{rollout['outcome'].replace('_', ' ')}: {rollout['environment']} serves {serves}"
+    status = _exit_status(rollout["outcome"])
+    error = LadingError.from_plain(last.get("error") or {"happened": f"the rollout of {rollout['release']} ended"})
+    hint = error.hint or f"lading history {rollout['environment']}"
+    told = LadingError(
+        error.code,
+        doing=error.doing,
+        happened=error.happened,
+        now=error.now or _what_serves(rollout),
+        hint=f"{hint}   (exit status {status})",
+        details=error.details,
+    )
+    return error_text(told)
+
+
+def _what_serves(rollout: dict[str, Any]) -> str:
+    lost = f" · {count(rollout['lost_requests'], 'request')} lost" if rollout["requests"] else ""
+    serves = f"{rollout['environment']} serves {rollout['previous'] or 'nothing'}"
+    return f"{rollout['outcome'].replace('_', ' ')}: {serves}{lost}"
 
 
 def running(agent: Agent, project: str, environment: str) -> int | None:

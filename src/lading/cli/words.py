@@ -8,12 +8,15 @@ DAY = 86400.0
 
 
 def seconds(value: float) -> str:
-    """Return a duration: ``0.1 s``, ``2 min 5 s``, ``3 h 4 min``."""
+    """Return a duration: ``0.1 s``, ``2 min 5 s``, ``3 h 4 min``, ``7 d``."""
     if value < MINUTE:
         return f"{value:.1f} s"
     if value < HOUR:
         return f"{int(value // MINUTE)} min {int(value % MINUTE)} s"
-    return f"{int(value // HOUR)} h {int(value % HOUR // MINUTE)} min"
+    if value < DAY:
+        return f"{int(value // HOUR)} h {int(value % HOUR // MINUTE)} min"
+    hours = int(value % DAY // HOUR)
+    return f"{int(value // DAY)} d {hours} h" if hours else f"{int(value // DAY)} d"
 
 
 def clock(value: float) -> str:
