@@ -18,14 +18,24 @@ def ask(process: Process, name: str) -> None:
     send(process, signal.Signals[name])
 
 
-def kill_all(records: Records, record: Record) -> None:
-    """Kill everything that belongs to an instance and return once nothing of it runs; its keeper notes the end.
+def end(records: Records, record: Record) -> None:
+    """Kill everything that belongs to an instance and return once nothing of it runs and its keeper noted the end.
+
+    Raise ``step-failed`` naming the processes that survive being killed.
+    """
+    main = records.process(record)
+    kill_all(records, record, main)
+    records.await_keeper(record)
+    limits.remove(record.cgroups)
+
+
+def kill_all(records: Records, record: Record, main: Process | None) -> None:
+    """Kill everything that belongs to an instance whose program is or was ``main``; its keeper is left to note it.
 
     Raise ``step-failed`` naming the processes that survive being killed.
     """
     if record.boot != records.boot:
         return
-    main = records.process(record)
     deadline = time.monotonic() + DYING
     while left := members(records.folder(record.name), record, main):
         if time.monotonic() >= deadline:
@@ -40,8 +50,6 @@ def kill_all(records: Records, record: Record) -> None:
         for process in left:
             send(process, signal.SIGKILL)
         time.sleep(PAUSE)
-    records.exit_status(record)  # waits until the keeper has noted it
-    limits.remove(record.cgroups)
 
 
 def members(folder: Path, record: Record, main: Process | None) -> list[Process]:

@@ -132,15 +132,15 @@ class Records:
 
     # what the keeper notes
 
-    def process(self, record: Record) -> Process | None:
+    def process(self, record: Record, *, waiting: bool = True) -> Process | None:
         """Return the process of a record's attempt as its keeper noted it, running or not; None before it did.
 
-        While the start is under way, wait for the note.
+        While the start is under way, wait for the note; who holds the lock knows that there is nothing to wait for.
         """
         deadline = time.monotonic() + STARTING
         while (process := self._noted(record)) is None:
             # Look once more after the lock was found free: the note may have come in between.
-            if not self.is_locked(record.name):
+            if not waiting or not self.is_locked(record.name):
                 return self._noted(record)
             if time.monotonic() >= deadline:
                 return None
@@ -151,26 +151,32 @@ class Records:
         stat = parse_stat(_text(self.folder(record.name) / f"{record.attempt}.pid"))
         return stat.process if stat is not None else None
 
-    def running(self, record: Record) -> Process | None:
+    def running(self, record: Record, *, waiting: bool = True) -> Process | None:
         """Return a record's process if it runs now."""
         if record.boot != self._boot:
             return None
-        process = self.process(record)
+        process = self.process(record, waiting=waiting)
         return process if process is not None and is_alive(process) else None
 
     def exit_status(self, record: Record) -> int | None:
-        """Return how a record's attempt ended, negative for a signal.
+        """Return how a record's attempt ended, negative for a signal, waiting for a keeper that is about to note it.
 
         None where nobody noted it: the machine went down, the keeper was killed too, or it never came to run.
         """
-        path = self.folder(record.name) / f"{record.attempt}.exit"
+        self.await_keeper(record)
+        text = _text(self._end(record)).strip()
+        return _as_status(int(text)) if text.isdigit() else None
+
+    def await_keeper(self, record: Record) -> None:
+        """Wait until a keeper whose program has ended has noted the end; at once where there is no keeper."""
         deadline = time.monotonic() + NOTING
-        while not _text(path).endswith("\n"):
+        while not _text(self._end(record)).endswith("\n"):
             if record.boot != self._boot or not self.is_locked(record.name) or time.monotonic() >= deadline:
                 break
             time.sleep(POLL)
-        text = _text(path).strip()
-        return _as_status(int(text)) if text.isdigit() else None
+
+    def _end(self, record: Record) -> Path:
+        return self.folder(record.name) / f"{record.attempt}.exit"
 
 
 def _as_status(code: int) -> int:

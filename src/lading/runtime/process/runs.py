@@ -33,7 +33,7 @@ class Runs:
         """Run a command, or join the run of that name that still goes on, and return how it ended."""
         record = self._start_or_join(run, secrets)
         self._wait(record, run.timeout)
-        ending.kill_all(self._records, record)  # what it left in the background ends with it
+        ending.end(self._records, record)  # what it left in the background ends with it
         reap()
         seconds = max(0.0, time.time() - record.started)
         stopped = self._timed_out(record).exists()
@@ -62,7 +62,7 @@ class Runs:
 
     def _start(self, run: Run, secrets: Mapping[str, Secret], previous: Record | None, lock: int) -> Record:
         if previous is not None:
-            ending.kill_all(self._records, previous)
+            ending.kill_all(self._records, previous, self._records.process(previous, waiting=False))
         log = self._log(run.name)
         log.unlink(missing_ok=True)
         attempt = Attempt(

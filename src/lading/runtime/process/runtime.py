@@ -103,7 +103,7 @@ class ProcessRuntime:
             if lock is not None:
                 # Nobody starts it now; had somebody just done so, it would be seen here.
                 record = self._records.read(name)
-                if record is None or self._records.running(record) is None:
+                if record is None or self._records.running(record, waiting=False) is None:
                     return lock
                 os.close(lock)
                 return None
@@ -119,7 +119,8 @@ class ProcessRuntime:
     def _start_locked(self, spec: InstanceSpec, secrets: Mapping[str, Secret], lock: int) -> None:
         previous = self._records.read(spec.name)
         if previous is not None:
-            ending.kill_all(self._records, previous)  # children it left behind would hold its port
+            # Children it left behind would hold its port.
+            ending.kill_all(self._records, previous, self._records.process(previous, waiting=False))
         log = self._log(spec.name)
         logs.trim(log, self._log_limit)
         with self._starting:
@@ -164,7 +165,7 @@ class ProcessRuntime:
             if process is not None and grace > 0:
                 ending.ask(process, record.stop_signal)
                 wait_end(process, grace)
-            ending.kill_all(self._records, record)
+            ending.end(self._records, record)
             reap()
 
     def remove(self, name: str) -> None:
