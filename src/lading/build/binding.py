@@ -111,4 +111,6 @@ def _replace_link(path: Path, target: str) -> None:
 def _replace(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(text)
+    # Whatever the umask: programs of other users run from it.
+    temporary.chmod(0o444)
     temporary.replace(path)

@@ -53,8 +53,8 @@ def build_release(
     """
     for name, build in manifest.build.items():
         _refuse_unsupported(name, build)
-    with room_for(f"building {version}"), _work_below(cache) as work, _opened(source) as tree:
-        place = Place(cache, work, secrets)
+    with room_for(f"building {version}"), _work_below(cache.absolute()) as work, _opened(source) as tree:
+        place = Place(cache.absolute(), work, secrets)
         refuse_leaks(f"checking the source of {version}", find_leaks(tree, secrets))
         names = {"project": manifest.project.name, "version": version, "commit": commit}
         artifacts = []

@@ -39,7 +39,8 @@ def compiled(source: bytes, name: str) -> bytes:
 
     SyntaxError or ValueError when the source does not compile.
     """
-    code = compile(source, name, "exec", dont_inherit=True, optimize=0)
+    # Interned or not is marshalled too; the compiler interns every other name itself.
+    code = compile(source, sys.intern(name), "exec", dont_inherit=True, optimize=0)
     keep = held(code)
     body = marshal.dumps(code)
     del keep

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from lading.model.errors import LadingError
 
+# From here on one flush of the whole file system is faster, though it also waits for what others wrote.
+MANY_FILES = 100
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -31,11 +33,7 @@ def room_for(doing: str) -> Iterator[None]:
 
 def sync_directory(path: Path) -> None:
     """Put a directory's entries on disk."""
-    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    _sync(path)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -50,7 +48,25 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def sync_tree(top: Path) -> None:
-    """Put everything written to a tree's file system on disk, at once instead of file by file."""
+    """Put a tree on disk: file by file while they are few, else with all its file system at once."""
+    paths = [Path(directory, name) for directory, _, files in os.walk(top) for name in (*files, ".")]
+    if len(paths) > MANY_FILES:
+        _sync_file_system(top)
+        return
+    for path in paths:
+        if not path.is_symlink():
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _sync_file_system(top: Path) -> None:
     try:
         syncfs = ctypes.CDLL(None, use_errno=True).syncfs
     except AttributeError:

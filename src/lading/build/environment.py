@@ -84,7 +84,7 @@ def _cached(path: Path, store: Store) -> BuiltEnvironment | None:
 def _build(locked: Locked, store: Store, place: Place) -> BuiltEnvironment:
     home = place.work / "environment"
     requirements = place.work / "requirements"
-    write_files(locked.files, requirements)
+    write_files(locked.files | locked.settings, requirements)
     uv = Uv(requirements, place.secrets)
     doing = f"building the environment of {locked.main}"
     python = ("--python", sys.executable)

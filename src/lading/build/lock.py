@@ -18,15 +18,21 @@ from lading.model.secret import Secret
 
 UV_LOCK = "uv.lock"
 LOCK_COMMAND = "uv lock, then commit uv.lock"
+SETTINGS = ("pyproject.toml", "uv.toml")
 EXPORT = ("--frozen", "--no-emit-project", "--no-dev", "--no-annotate", "--no-header")
 
 
 class Locked(NamedTuple):
-    """Pinned requirements: the files by path, the one to install from, and the pins they hold."""
+    """Pinned requirements: the files by path, the one to install from, and the pins they hold.
+
+    ``settings`` are files that tell uv where packages come from; with hashes they cannot change what is installed,
+    so they are no part of the digest.
+    """
 
     main: str
     files: dict[str, str]
     pins: tuple[Pin, ...]
+    settings: dict[str, str]
 
     @property
     def digest(self) -> str:
@@ -55,7 +61,7 @@ def read_lock(bundle: str, tree: Tree, place: Place) -> Locked:
     texts = _Texts(tree)
     pins, offending, files = read_pins(bundle, texts.get)
     refuse_unpinned(f"reading {bundle}", bundle, offending)
-    return Locked(bundle, {name: texts[name] for name in files}, tuple(pins))
+    return Locked(bundle, {name: texts[name] for name in files}, tuple(pins), {})
 
 
 class _Texts:
@@ -91,10 +97,13 @@ def _from_uv_lock(bundle: str, tree: Tree, place: Place) -> Locked:
     refuse_unpinned(
         f"reading {bundle}",
         bundle,
-        offending,
+        # The places are those of the exported text, which nobody sees.
+        [line.partition("  ")[2] for line in offending],
         hint="depend on a published version instead, or commit the local package into the source",
     )
-    return Locked("requirements.txt", {"requirements.txt": exported}, tuple(pins))
+    beside = [join(dirname(bundle), name) for name in SETTINGS]
+    settings = {basename(name): tree[name].read().decode(errors="replace") for name in beside if name in tree}
+    return Locked("requirements.txt", {"requirements.txt": exported}, tuple(pins), settings)
 
 
 def _exported(bundle: str, tree: Tree, place: Place) -> str:
@@ -116,7 +125,7 @@ def _exported(bundle: str, tree: Tree, place: Place) -> str:
 
 
 def _matters(name: str, bundle: str) -> bool:
-    return name == bundle or basename(name) in ("pyproject.toml", "uv.toml")
+    return name == bundle or basename(name) in SETTINGS
 
 
 def _check_lock(uv: Uv, bundle: str) -> None:

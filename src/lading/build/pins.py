@@ -121,8 +121,8 @@ def refuse_unpinned(doing: str, file: str, offending: list[str], *, hint: str = 
     raise LadingError(
         "unpinned",
         doing=doing,
-        happened=f"{count} line{'' if count == 1 else 's'} of {file} {'is' if count == 1 else 'are'} not pinned by "
-        "version and hash, so building again could give something else",
+        happened=f"{count} requirement{' is' if count == 1 else 's are'} not pinned by version and hash in {file}, "
+        "so building again could give something else",
         now="no release was made",
         hint=hint or pinning_command(file),
         details=(*listed, *more),

@@ -34,7 +34,8 @@ class OciStore:
     """
 
     def __init__(self, root: Path, *, young: float = YOUNG) -> None:
-        self.root = root
+        # Programs are started from elsewhere: what lay_out returns must not depend on this process's directory.
+        self.root = root = root.resolve()
         self.blobs = root / "blobs" / "sha256"
         self.layers = root / "layers"
         self._young = young
