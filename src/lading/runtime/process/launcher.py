@@ -238,7 +238,7 @@ def explained(spec: InstanceSpec) -> Iterator[None]:
                 doing=f"starting {spec.label} of {spec.version} in {spec.project}/{spec.environment}",
                 happened=f"no space left for {error.filename or 'its record'}",
                 now="nothing of it runs; what served before is untouched",
-                hint="free some space (lading prune removes what nobody may return to), then deploy again",
+                hint="free some space on that file system, then deploy again",
             ) from error
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
         raise launch.failed(spec, reason) from error
