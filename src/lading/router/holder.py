@@ -15,16 +15,18 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from lading.router.identity import boot_id, is_running, read_json, start_time, write_whole
-from lading.router.sockets import allow_take_over, bind, open_up, pass_on, shut, take_over
+from lading.router.process import address_of, become, detach, log, status_of
+from lading.router.sockets import bind, open_up, shut, take_over
 
 API = "traefik"  # the name Traefik gives the entry point of its own API
 LOADED = "/api/http/middlewares/lading-loaded@file"  # stands in every file of routes
 LOAD_LIMIT = 8.0  # seconds until waiting clients are let through to a router that has not loaded its routes
 OWN_PORT_PATIENCE = 2.0  # seconds an environment's own port may stay taken after a reboot
 SETTLED_AFTER = 2.0  # seconds after which a router that dies is started again at once
+AGAIN_AFTER = 0.5  # seconds until what the system refused is tried again
 BACK_OFF_LIMIT = 1.0  # seconds between starts of a router that keeps dying
 ANOTHER_HOLDS = 3  # exit status
 
@@ -41,7 +43,9 @@ class Holder:
         self.missing: dict[str, str] = {}
         self.router: Process | None = None
         self.template = ""
-        self.api = 0
+        self.api: socket.socket | None = None
+        self.api_port = 0
+        self.unsaved = False
         self.spawned_at = 0.0
         self.pause = 0.0
         self.wake, wake_in = socket.socketpair()
@@ -62,14 +66,25 @@ class Holder:
         os.write(ready, b"1")
         os.close(ready)
         while not self.ending():
-            if signal.SIGHUP in self.asked:
-                self.asked.discard(signal.SIGHUP)
-                self.reload()
-            elif not self.router_runs():
-                self.revive()
-            else:
-                self.wait(None)
+            try:
+                self.act()
+            except OSError as error:  # disk, memory or process table is full: what runs goes on, try again
+                log(f"cannot go on just now: {error}")
+                self.wait(AGAIN_AFTER)
         self.stop()
+
+    def act(self) -> None:
+        """Do what is to be done now, or sleep until something happens."""
+        if signal.SIGHUP in self.asked:
+            self.asked.discard(signal.SIGHUP)
+            self.reload()
+        elif not self.router_runs():
+            self.revive()
+        elif self.unsaved:
+            self.save(ready=True)
+            self.wait(AGAIN_AFTER if self.unsaved else 0.0)
+        else:
+            self.wait(None)
 
     def ending(self) -> bool:
         """Tell whether somebody asked the holder to end."""
@@ -104,10 +119,11 @@ class Holder:
         for name, port in before.get("sockets", {}).items():
             if port in found:
                 self.sockets[name] = found.pop(port)
+        self.api = found.pop(before.get("api", 0), None)
         for other in found.values():
             other.close()
         if self.sockets and set(self.sockets) == set(before.get("sockets", {})):
-            self.router, self.api, self.template = left, before["api"], before["template"]
+            self.router, self.api_port, self.template = left, before["api"], before["template"]
 
     def reload(self) -> None:
         """Read the configuration again and start a new router beside the old one if anything changed."""
@@ -163,7 +179,7 @@ class Holder:
     def wanted_template(self) -> str:
         """Return Traefik's configuration but for its API's port, to see whether a new process is needed."""
         points = {
-            name: {"address": _address(sock), **self.config["entry_point"]}
+            name: {"address": address_of(sock), **self.config["entry_point"]}
             for name, sock in sorted(self.sockets.items())
         }
         return json.dumps({**self.config["static"], "entryPoints": points, "binary": self.config["binary"]})
@@ -171,7 +187,7 @@ class Holder:
     def replace(self, old: Process | None) -> None:
         """Start a router; once it has loaded the routes, end ``old``. New connections wait meanwhile."""
         shut(self.sockets.values())
-        self.spawn()
+        self.spawn(beside=old is not None)
         self.await_loaded()
         open_up(self.sockets.values())
         self.save(ready=True)
@@ -188,20 +204,24 @@ class Holder:
         if not self.ending():
             self.replace(old=None)
 
-    def spawn(self) -> None:
-        """Start Traefik on the held sockets and a fresh port for its API."""
-        api = bind("127.0.0.1", 0)
-        self.api, self.template = api.getsockname()[1], self.wanted_template()
+    def spawn(self, *, beside: bool) -> None:
+        """Start Traefik on the held sockets; ``beside`` a running one it gets a fresh port for its API."""
+        if self.api is None or beside:
+            if self.api is not None:
+                self.api.close()
+            self.api = bind("127.0.0.1", 0)
+            self.api_port = self.api.getsockname()[1]
+        self.template = self.wanted_template()
         static = json.loads(self.template)
         binary = static.pop("binary")
-        static["entryPoints"][API] = {"address": f"127.0.0.1:{self.api}", "http": self.config["entry_point"]["http"]}
-        file = self.root / "traefik.yml"
-        write_whole(file, json.dumps(static, indent=1).encode())
-        named = {API: api, **self.sockets}
+        static["entryPoints"][API] = {"address": address_of(self.api), "http": self.config["entry_point"]["http"]}
+        file, data = self.root / "traefik.yml", json.dumps(static, indent=1).encode()
+        # Unchanged after a crash, so that a full disk does not keep the router from coming back.
+        if not file.exists() or file.read_bytes() != data:
+            write_whole(file, data)
         pid = os.fork()
         if pid == 0:
-            _become(binary, file, named)
-        api.close()
+            become(binary, file, {API: self.api, **self.sockets})
         self.router = (pid, start_time(pid) or 0)
         self.spawned_at = time.monotonic()
         self.save(ready=False)
@@ -210,10 +230,10 @@ class Holder:
         """Wait until the router has loaded the routes, has died, or has taken too long."""
         deadline = time.monotonic() + LOAD_LIMIT
         while time.monotonic() < deadline and self.router_runs():
-            if self.ending() or _status(self.api, LOADED) == 200:
+            if self.ending() or status_of(self.api_port, LOADED) == 200:
                 return
             self.wait(0.005)
-        _log(f"Traefik did not load its routes {'in time' if self.router_runs() else 'and ended'}")
+        log(f"Traefik did not load its routes {'in time' if self.router_runs() else 'and ended'}")
 
     def router_runs(self) -> bool:
         """Tell whether the router process lives."""
@@ -257,66 +277,19 @@ class Holder:
             "boot": boot_id(),
             "holder": (os.getpid(), start_time(os.getpid())),
             "router": self.router,
-            "api": self.api,
+            "api": self.api_port,
             "sockets": {name: sock.getsockname()[1] for name, sock in self.sockets.items()},
             "missing": self.missing,
             "template": self.template,
             "config": self.config["serial"],
             "ready": ready,
         }
-        write_whole(self.root / "holder.json", json.dumps(state).encode())
-
-
-def _address(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _become(binary: str, file: Path, named: dict[str, socket.socket]) -> NoReturn:
-    """Turn this freshly forked child into Traefik with the sockets activated by name."""
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program inherits that
-        os.setsid()
-        allow_take_over()
-        count = pass_on(named.values())
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LISTEN_PID": str(os.getpid()),
-            "LISTEN_FDS": str(count),
-            "LISTEN_FDNAMES": ":".join(named),
-        }
-        os.execve(binary, [binary, f"--configFile={file}"], environment)
-    except OSError as error:
-        _log(f"cannot start {binary}: {error}")
-    finally:
-        os._exit(127)
-
-
-def _status(port: int, path: str) -> int:
-    """Ask the router's API and return the answer's status, 0 without an answer."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as sock:
-            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-            words = sock.recv(64).split(b" ", 2)
-    except OSError:
-        return 0
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-
-
-def _log(text: str) -> None:
-    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n")
-    sys.stderr.flush()
-
-
-def _detach(log: Path) -> None:
-    os.setsid()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.dup2(nothing, 0)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
-    os.chdir("/")
+        try:
+            write_whole(self.root / "holder.json", json.dumps(state).encode())
+            self.unsaved = False
+        except OSError as error:
+            log(f"cannot write the state: {error}")
+            self.unsaved = True
 
 
 def main(arguments: list[str]) -> int:
@@ -332,7 +305,7 @@ def main(arguments: list[str]) -> int:
         os.close(ready)
         return 0 if os.read(told, 1) else 1
     os.close(told)
-    _detach(root / "holder.log")
+    detach(root / "holder.log")
     Holder(root).run(ready)
     return 0
 

@@ -1,6 +1,7 @@
 """The router adapter for Traefik: routes in one file, every switch confirmed, sockets held by a process of its own."""
 
 import contextlib
+import errno
 import fcntl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,7 +83,7 @@ class TraefikRouter:
                 raise port_taken(environment, f"port {port} belongs to {others[port]}")
             if port not in state.sockets.values():
                 self._bind(environment, port, list(others))
-            write_whole(self.root / "ports.json", msgspec.json.encode({**ports, environment: port}, order="sorted"))
+            self._save_ports({**ports, environment: port})
             self._control.ensure([*others, port])
             return port
 
@@ -91,7 +92,7 @@ class TraefikRouter:
         with self._alone():
             ports = self._ports()
             if ports.pop(environment, None) is not None:
-                write_whole(self.root / "ports.json", msgspec.json.encode(ports, order="sorted"))
+                self._save_ports(ports)
 
     def ports(self) -> Sequence[int]:
         """Return the ports that are held, lowest first."""
@@ -188,7 +189,8 @@ class TraefikRouter:
             if complaint:
                 self._restore(api, before)
                 raise self._unconfirmed(f"routes of {environment}", since, complaint)
-        write_whole(self._good, text)
+        with contextlib.suppress(OSError):  # the routes are in force all the same; the next change writes it again
+            write_whole(self._good, text)
 
     def _write_current(self) -> str:
         """Write the routes in force as today's ports and this version render them; return the revision."""
@@ -199,7 +201,12 @@ class TraefikRouter:
 
     def _write(self, text: bytes) -> None:
         # The unfinished file lies outside: Traefik would load the directory once for each of its changes.
-        write_whole(self._file, text, scratch=self.root)
+        with _on_disk(self._file):
+            write_whole(self._file, text, scratch=self.root)
+
+    def _save_ports(self, ports: Mapping[str, int]) -> None:
+        with _on_disk(self.root / "ports.json"):
+            write_whole(self.root / "ports.json", msgspec.json.encode(ports, order="sorted"))
 
     def _restore(self, api: Api, before: bytes) -> None:
         self._write(before)
@@ -284,3 +291,19 @@ class TraefikRouter:
         if why:
             self._control.ensure(others)
             raise port_taken(environment, f"port {port} cannot be had: {why}")
+
+
+@contextlib.contextmanager
+def _on_disk(file: Path) -> Iterator[None]:
+    """Turn what the file system refuses into an error that says so."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise LadingError(
+            "no-space" if full else "router-failed",
+            doing=f"write {file}",
+            happened=error.strerror or str(error),
+            now="the routes in force are untouched",
+            hint="free some space, then try again" if full else "see who may write there, then try again",
+        ) from error
