@@ -24,8 +24,7 @@ def act(context: Context, step: Smoke) -> Done:
         if not answer.passed:
             raise _failed(context, step, check, answer)
         values.update(answer.captured)
-    place = "on the candidate" if step.where == "candidate" else "through the router"
-    return Done(text=f"{len(step.suite)} checks {place}", facts={"checks": len(step.suite), "where": step.where})
+    return Done(text=step.detail, facts={"checks": len(step.suite), "where": step.where})
 
 
 def _secrets(context: Context, unit: Pinned) -> dict[str, Secret]:

@@ -27,7 +27,7 @@ def _all(context: Context, specs: tuple[InstanceSpec, ...], which: str) -> Done:
         probe: Probe | None = getattr(spec, which)
         if probe is not None:
             tries += _until_passed(context, spec, probe, which)
-    return Done(text=f"{tries} tries" if tries > len(specs) else "", facts={"tries": tries})
+    return Done(text=f"{tries} tries" if tries > len(specs) else "at once", facts={"tries": tries})
 
 
 def _until_passed(context: Context, spec: InstanceSpec, probe: Probe, which: str) -> int:
