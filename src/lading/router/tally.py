@@ -52,7 +52,7 @@ class Tally:
                 del self._now[name]
         self._process = process
         self._now |= page
-        for old in list(self._now.keys() | self._before.keys())[:-KEPT]:
+        for old in list({**self._before, **self._now})[:-KEPT]:
             if old not in page:
                 self._now.pop(old, None)
                 self._before.pop(old, None)

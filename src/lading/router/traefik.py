@@ -266,7 +266,13 @@ class TraefikRouter:
         if routes.domain is not None and self.settings.http_port is not None:
             why = self._serving().missing.get("http")
             if why and "http" in self._control.retry_missing("http", MISSING_PORT_PATIENCE).missing:
-                raise port_taken(routes.environment, f"port {self.settings.http_port} for domains: {why}")
+                raise LadingError(
+                    "port-taken",
+                    doing=f"domain {routes.domain} of {routes.environment}",
+                    happened=f"port {self.settings.http_port}, by which domains are served, cannot be had: {why}",
+                    now="the routes in force are untouched",
+                    hint="free the port, or let the agent serve domains on another one (below 1024 only root may)",
+                )
 
     def _held(self, environment: str, port: int) -> int:
         """Return a promised port once it is held; raise ``port-taken`` while another program has it."""
