@@ -1,6 +1,7 @@
 """Compiled files: the same source, the same bytes."""
 
 import marshal
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,10 @@ def test_the_bytes_do_not_depend_on_what_was_compiled_before() -> None:
     code = "import sys; from lading.build import bytecode; sys.stdout.buffer.write(bytecode.compiled(%r, 'app/x.py'))"
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", code % SOURCE], capture_output=True, check=True, env={"PYTHONHASHSEED": seed}
+            [sys.executable, "-c", code % SOURCE],
+            capture_output=True,
+            check=True,
+            env=os.environ | {"PYTHONHASHSEED": seed},
         )
         assert done.stdout == alone
     assert bytecode.compiled(SOURCE, "app/x.py") == alone
