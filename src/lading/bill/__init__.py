@@ -1,7 +1,6 @@
 """Signed statements: signing, trust, verification, policy."""
 
 from lading.bill.compose import approval, custom_gate, pin, reinstatement, revocation
-from lading.bill.listing import Row, rows
 from lading.bill.policy import default_policy, loosening, loosens, refusal, tighten
 from lading.bill.reading import Asked
 from lading.bill.rotation import Rotation, accept_rotation
@@ -23,7 +22,6 @@ __all__ = [
     "Malformed",
     "Problem",
     "Rotation",
-    "Row",
     "accept_rotation",
     "approval",
     "approval_envelope",
@@ -40,7 +38,6 @@ __all__ = [
     "refusal",
     "reinstatement",
     "revocation",
-    "rows",
     "signed_bytes",
     "statement_in",
     "tighten",

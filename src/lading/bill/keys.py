@@ -4,11 +4,12 @@ import contextlib
 import os
 import secrets
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from lading.bill.rotation import OVERLAP, introduction
+from lading.bill.rotation import OVERLAP, introduction, replaced_by
 from lading.bill.sshkeys import RAW_LENGTH, fingerprint, public_line
 from lading.bill.statement import (
     Malformed,
@@ -118,6 +119,7 @@ class KeyRing:
         self._root = root
         self._name = name
         self._signer = FileSigner(root / KEY_FILE, name)
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"KeyRing({str(self._root)!r}, {self._name!r})"
@@ -133,37 +135,46 @@ class KeyRing:
         Other agents that are shown the introduction believe both keys until ``now + overlap`` (seconds), then the
         new one. The old private key is destroyed. Key and introduction are replaced together or not at all.
         """
-        seed = secrets.token_bytes(RAW_LENGTH)
-        envelope = self._signer.sign(introduction(self._name, _public_of(seed), now, overlap))
-        self._take(seed, (*self.introductions(), envelope))
-        return envelope
+        with self._lock:
+            old, seed = self._signer, secrets.token_bytes(RAW_LENGTH)
+            envelope = old.sign(introduction(self._name, old.public, _public_of(seed), now, overlap))
+            self._take(seed, (*self.introductions(), envelope))
+            return envelope
 
     def recover(self) -> str:
         """Make a new key without the old one, for a key that was lost or stolen, and return its fingerprint.
 
         Nobody believes the new key until it is pinned by hand (``lading trust add``).
         """
-        self._take(secrets.token_bytes(RAW_LENGTH), ())
-        return self._signer.fingerprint
+        with self._lock:
+            self._take(secrets.token_bytes(RAW_LENGTH), ())
+            return self._signer.fingerprint
 
     def introductions(self) -> tuple[Envelope, ...]:
         """Return the introductions of this agent's later keys, oldest first, to travel with every bill."""
         path = self._root / KEY_FILE
         lines = _text_of(path).splitlines() if path.exists() else []
-        return tuple(
-            read_envelope(line.removeprefix(_INTRODUCTION)) for line in lines if line.startswith(_INTRODUCTION)
-        )
+        told = [line.removeprefix(_INTRODUCTION) for line in lines if line.startswith(_INTRODUCTION)]
+        try:
+            return tuple(read_envelope(text) for text in told)
+        except Malformed as error:
+            raise _unusable(path, f"an introduction in it is damaged: {error}", "restore it from a backup") from error
+
+    def earlier(self) -> tuple[TrustedKey, ...]:
+        """Return the agent's own replaced keys, each believed until its overlap ends, so that its bills stay whole."""
+        return tuple(replaced_by(envelope) for envelope in self.introductions())
 
     def _take(self, seed: bytes, introductions: tuple[Envelope, ...]) -> None:
         path = self._root / KEY_FILE
         lines = b"".join(_INTRODUCTION.encode() + envelope_json(one) + b"\n" for one in introductions)
         try:
             _make_directory(self._root)
-            os.replace(_write_temporary(path, lines + _private_pem(seed)), path)
+            _replace(path, lines + _private_pem(seed))
+            # From here on the file holds the new key, whether or not the directory's own write is confirmed.
+            self._signer = FileSigner(path, self._name)
             _sync_directory(self._root)
         except OSError as error:
             raise _unusable(path, str(error), "check the directory's owner and free space") from error
-        self._signer = FileSigner(path, self._name)
 
 
 def _sign(seed: bytes, message: bytes) -> bytes:
@@ -207,39 +218,47 @@ def _seed_in(path: Path, text: str) -> bytes:
         der = b""
     if len(der) != len(_PKCS8_PREFIX) + RAW_LENGTH or not der.startswith(_PKCS8_PREFIX):
         raise _unusable(
-            path, "it holds no ed25519 private key in PEM", "restore it from a backup, or: lading key recover"
+            path, "it holds no ed25519 private key in PEM", "restore it from a backup, or: lading trust recover"
         )
     return der[len(_PKCS8_PREFIX) :]
 
 
 def _make(path: Path) -> None:
     _make_directory(path.parent)
-    temporary = _write_temporary(path, _private_pem(secrets.token_bytes(RAW_LENGTH)))
-    try:
+    with _temporary(path, _private_pem(secrets.token_bytes(RAW_LENGTH))) as temporary:
         # A link fails where a rename would replace the key that another process has just made.
-        with contextlib.suppress(FileExistsError):
+        try:
             os.link(temporary, path)
-    finally:
-        temporary.unlink()
+        except FileExistsError:
+            return
     _sync_directory(path.parent)
 
 
-def _write_temporary(path: Path, data: bytes) -> Path:
+def _replace(path: Path, data: bytes) -> None:
+    with _temporary(path, data) as temporary:
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, data: bytes) -> Iterator[Path]:
+    """Give a private file beside ``path`` with ``data`` on disk; it is gone afterwards, whatever happens."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError:
-        temporary.unlink()
-        raise
-    return temporary
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _make_directory(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # One by one: mkdir gives the parents it makes along the way the umask's mode, not this one.
+    if not path.parent.exists():
+        _make_directory(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync_directory(path: Path) -> None:

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from lading.bill.gates import APPROVAL, REINSTATED, REVOKED, ROLLOUT, ROTATION, SMOKE, SUITES, VERDICT
-from lading.bill.verify import APPROVER, Opened, Problem, open_envelope
+from lading.bill.gates import APPROVAL, REINSTATED, REVOKED, ROLLOUT, ROTATION, SUITES, VERDICT
+from lading.bill.verify import AGENT, APPROVER, Opened, Problem, open_envelope
 from lading.bill.words import span, when
 from lading.model.bill import Envelope, Statement, TrustedKey
 
@@ -17,8 +17,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a bill is held against: a release that is to enter ``environment`` of ``project``.
 
     ``manifest`` is the digest of the frozen manifest, ``requester`` who asks (``user@host``), ``nonce`` the challenge
-    that the receiving agent gave for this promotion (empty: none), ``own`` the fingerprint of its own key, which must
-    be among the trusted.
+    that the receiving agent gave for this promotion (empty: none), ``own`` the fingerprint of its own key and
+    ``own_earlier`` those of its replaced ones; the trusted keys must hold them too.
     """
 
     project: str
@@ -29,13 +29,22 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     requester: str = ""
     nonce: str = ""
     own: str = ""
+    own_earlier: tuple[str, ...] = ()
+
+    def is_own(self, key: TrustedKey) -> bool:
+        """Tell whether a key is or was the agent's own; by fingerprint, for two agents may share a name."""
+        return key.fingerprint == self.own or key.fingerprint in self.own_earlier
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement that does not count, what it claims to be about, and why, as a clause for people."""
+    """A statement that does not count: what it claims to be about, and why, as a clause for people.
+
+    ``kind`` is a problem's, or ``foreign`` ``unbelievable`` ``too-old`` ``withdrawn`` ``replayed``.
+    """
 
     environment: str
     gate: str
+    kind: str
     reason: str
 
 
@@ -62,15 +71,10 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
         found = (one.statement.environment for one in self.counted if one.statement.gate == ROLLOUT)
         return tuple(dict.fromkeys(found))
 
-    def why_not(self, fits: Callable[[SetAside], bool]) -> str:
-        """Return why the last statement that ``fits`` does not count, empty when there is none."""
-        return next((one.reason for one in reversed(self.aside) if fits(one)), "")
-
-    def why_not_in(self, environment: str) -> str:
-        """Return why no pass of an environment counts, the rollout's reason first."""
-        here = [one for one in self.aside if one.environment == environment]
-        here.sort(key=lambda one: (ROLLOUT, SMOKE).index(one.gate) if one.gate in SUITES else len(SUITES))
-        return here[0].reason if here else ""
+    def why_not(self, fits: Callable[[SetAside], bool]) -> SetAside | None:
+        """Return the last statement that ``fits`` and does not count, of the rollout itself if there is one."""
+        found = [one for one in self.aside if fits(one)]
+        return max(found, key=lambda one: one.gate == ROLLOUT, default=None)
 
 
 def read_bill(
@@ -111,7 +115,6 @@ class _Reader:
         self._asked = asked
         self._max_age = max_age
         self._now = now
-        self._own = {key.name for key in trusted if key.fingerprint == asked.own}
         self._kept: list[Opened] = []
         self._vouchers: dict[str, Statement] = {}
         self._aside: list[SetAside] = []
@@ -121,13 +124,16 @@ class _Reader:
         """Verify one envelope and keep its statement if it is about this release."""
         opened = open_envelope(envelope, self._trusted, self._now)
         if isinstance(opened, Problem):
-            self._aside.append(SetAside(environment=opened.environment, gate=opened.gate, reason=opened.text))
+            self._aside.append(
+                SetAside(environment=opened.environment, gate=opened.gate, kind=opened.kind, reason=opened.text)
+            )
             if opened.kind == "bad-signature":
                 self._alarms.append(f"a statement in its bill was tampered with: {opened.text}")
             return
-        reason = self._foreign(opened) or self._unbelievable(opened)
-        if reason:
-            self._set_aside(opened, reason)
+        if reason := self._foreign(opened):
+            self._set_aside(opened, "foreign", reason)
+        elif reason := self._unbelievable(opened):
+            self._set_aside(opened, "unbelievable", reason)
         elif opened.statement.gate == VERDICT:
             self._hear(opened)
         else:
@@ -148,9 +154,10 @@ class _Reader:
             unconfirmed=tuple(dict.fromkeys(self._unconfirmed(standing))),
         )
 
-    def _set_aside(self, opened: Opened, reason: str) -> None:
+    def _set_aside(self, opened: Opened, kind: str, reason: str) -> None:
         statement = opened.statement
-        self._aside.append(SetAside(environment=statement.environment, gate=statement.gate, reason=reason))
+        aside = SetAside(environment=statement.environment, gate=statement.gate, kind=kind, reason=reason)
+        self._aside.append(aside)
 
     def _foreign(self, opened: Opened) -> str:
         """Say why a statement is not about this release, or not the signer's to make."""
@@ -182,7 +189,7 @@ class _Reader:
         """Take a source's present word, if it answers this promotion's challenge."""
         statement, signer = opened.statement, opened.key.name
         if not self._asked.nonce or statement.nonce != self._asked.nonce:
-            self._set_aside(opened, f"{signer}'s word answers another challenge, so it may be out of date")
+            self._set_aside(opened, "replayed", f"{signer}'s word answers another challenge, so it may be out of date")
             return
         before = self._vouchers.get(signer)
         # Of two answers the later one holds; of two at the same time, the denial.
@@ -192,23 +199,25 @@ class _Reader:
     def _stands(self, opened: Opened) -> bool:
         """Tell whether a statement is confirmed, young enough, or one that needs neither."""
         statement, signer = opened.statement, opened.key.name
-        voucher = self._vouchers.get(signer)
-        if not is_pass(statement) or signer in self._own:
+        if not is_pass(statement) or statement.gate == REINSTATED or self._asked.is_own(opened.key):
             return True
+        voucher = self._vouchers.get(signer) if opened.key.role == AGENT else None
         if voucher is not None:
             gates = voucher.facts.get("gates", {})
             confirmed = isinstance(gates, dict) and gates.get(label(statement.environment, statement.gate)) is True
             if not confirmed:
-                self._set_aside(opened, f"{signer} no longer stands by it")
+                self._set_aside(opened, "withdrawn", f"{signer} no longer stands by it")
             return confirmed
         age = self._now - statement.time
         if age > self._max_age:
-            self._set_aside(opened, f"it is {span(age)} old, and the policy takes {span(self._max_age)}")
+            self._set_aside(
+                opened, "too-old", f"it is {span(age)} old, and the policy takes none older than {span(self._max_age)}"
+            )
         return age <= self._max_age
 
     def _unconfirmed(self, standing: list[Opened]) -> Iterator[str]:
         for one in standing:
-            trusted_by_age = one.key.name not in self._own and one.key.name not in self._vouchers
+            trusted_by_age = not self._asked.is_own(one.key) and one.key.name not in self._vouchers
             if trusted_by_age and is_pass(one.statement) and one.key.role != APPROVER:
                 yield one.statement.environment or one.key.name
 

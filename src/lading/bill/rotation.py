@@ -8,7 +8,7 @@ import msgspec
 
 from lading.bill.gates import ROTATION
 from lading.bill.sshkeys import RAW_LENGTH, fingerprint
-from lading.bill.statement import Malformed, to_base64, unbase64
+from lading.bill.statement import Malformed, statement_in, to_base64, unbase64
 from lading.bill.verify import AGENT, Problem, open_envelope
 from lading.bill.words import when
 from lading.model.bill import Envelope, Statement, TrustedKey
@@ -23,19 +23,34 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     new: TrustedKey
 
 
-def introduction(name: str, public: bytes, now: float, overlap: float) -> Statement:
-    """Return the statement by which an agent's old key introduces its next (``public``, raw)."""
+def introduction(name: str, old: bytes, new: bytes, now: float, overlap: float) -> Statement:
+    """Return the statement by which an agent's old key introduces its next one; both raw public keys."""
     return Statement(
         # A colon stands in no project's name: an introduction can never be taken for a release's statement.
         project=f"key:{name}",
         environment="",
-        digest="sha256:" + hashlib.sha256(public).hexdigest(),
-        version=fingerprint(public),
+        digest="sha256:" + hashlib.sha256(new).hexdigest(),
+        version=fingerprint(new),
         manifest="",
         gate=ROTATION,
         passed=True,
         time=now,
-        facts={"public": to_base64(public), "overlap": overlap},
+        facts={"public": to_base64(new), "overlap": overlap, "replaces": to_base64(old)},
+    )
+
+
+def replaced_by(envelope: Envelope) -> TrustedKey:
+    """Return the key that an agent's own introduction replaced, believed until the overlap ends.
+
+    For introductions out of the agent's own key file only: nothing is verified.
+    """
+    statement = statement_in(envelope)
+    public = unbase64(statement.facts["replaces"])
+    return TrustedKey(
+        fingerprint=fingerprint(public),
+        public=to_base64(public),
+        name=statement.signer,
+        until=statement.time + statement.facts["overlap"],
     )
 
 

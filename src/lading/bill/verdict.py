@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from lading.bill.gates import APPROVAL, ROLLOUT, SMOKE, SUITES, VERDICT
-from lading.bill.reading import Asked, Bill, is_pass, label, newer, order, read_bill
+from lading.bill.reading import Asked, Bill, SetAside, is_pass, label, newer, order, read_bill
 from lading.bill.verify import AGENT, Opened
 from lading.bill.words import span, when
 from lading.model.bill import Envelope, Policy, Statement, TrustedKey, Verdict
@@ -48,12 +48,10 @@ def vouch(envelopes: Iterable[Envelope], trusted: Iterable[TrustedKey], asked: A
     ``asked.environment`` is the source environment, ``asked.own`` the source agent's key. It passes when that
     environment's newest rollout did and nothing was revoked; ``facts["gates"]`` lists what the agent stands by.
     """
-    keys = tuple(trusted)
-    bill = read_bill(envelopes, keys, asked, float("inf"), now)
-    own = {key.name for key in keys if key.fingerprint == asked.own}
+    bill = read_bill(envelopes, trusted, asked, float("inf"), now)
     stands = {
         label(one.statement.environment, one.statement.gate): is_pass(one.statement)
-        for one in _last_words(one for one in bill.counted if one.key.name in own)
+        for one in _last_words(one for one in bill.counted if asked.is_own(one.key))
     }
     return Statement(
         project=asked.project,
@@ -95,14 +93,24 @@ def _passed(bill: Bill, policy: Policy, asked: Asked, environment: str) -> Itera
     if any(_environment_passed(bill, policy, name) for name in names):
         return
     failed = next((why for name in names if (why := _why_failed(bill, name))), "")
-    elsewhere = bill.why_not(lambda one: one.environment != asked.environment and one.gate in SUITES)
-    aside = elsewhere if environment == ANY else bill.why_not_in(environment)
-    why = failed or aside
-    yield _Finding(
-        text=f"{text}: {why}" if why else text,
-        hint=f"lading deploy {first} {asked.version}",
-        code="bill" if aside and not failed else "policy",
-    )
+    aside = bill.why_not(lambda one: _is_about(one, environment, asked))
+    hint = f"lading deploy {first} {asked.version}"
+    yield _missing(text, hint, failed, aside)
+
+
+def _is_about(one: SetAside, environment: str, asked: Asked) -> bool:
+    if environment == ANY:
+        return one.environment != asked.environment and one.gate in SUITES
+    return one.environment == environment
+
+
+def _missing(text: str, hint: str, failed: str, aside: SetAside | None) -> _Finding:
+    """Say what is missing: because it failed, or because what claims it does not count, or just so."""
+    if failed or aside is None:
+        return _Finding(text=f"{text}: {failed}" if failed else text, hint=hint)
+    if aside.kind == "unknown-key":
+        hint = "if that key is to be believed, on this agent: lading trust add NAME KEY"
+    return _Finding(text=f"{text}: {aside.reason}", hint=hint, code="bill")
 
 
 def _environment_passed(bill: Bill, policy: Policy, environment: str) -> bool:
@@ -115,7 +123,7 @@ def _why_failed(bill: Bill, environment: str) -> str:
     newest = bill.newest(environment, ROLLOUT)
     if newest is not None and not newest.statement.passed:
         return f"it failed in {environment} at {when(newest.statement.time)}"
-    if newest is not None and not bill.why_not_in(environment):
+    if newest is not None and bill.why_not(lambda one: one.environment == environment) is None:
         return f"no smoke suite has passed in {environment}"
     return ""
 
@@ -125,12 +133,8 @@ def _gate(bill: Bill, gate: str) -> Iterator[_Finding]:
     if words and is_pass(words[-1].statement):
         return
     failed = f"it failed at {when(words[-1].statement.time)}" if words else ""
-    why = failed or bill.why_not(lambda one: one.gate == gate)
-    yield _Finding(
-        text=f"gate {gate} has not passed: {why}" if why else f"gate {gate} has not passed",
-        hint=f"lading attest {gate} -- COMMAND",
-        code="bill" if why and not failed else "policy",
-    )
+    aside = bill.why_not(lambda one: one.gate == gate)
+    yield _missing(f"gate {gate} has not passed", f"lading attest {gate} -- COMMAND", failed, aside)
 
 
 def _tried_before(bill: Bill, policy: Policy, asked: Asked) -> Iterator[_Finding]:
@@ -165,18 +169,12 @@ def _approvals(bill: Bill, policy: Policy, asked: Asked) -> Iterator[_Finding]:
     if len(people) >= policy.approvals:
         return
     by = f" ({', '.join(people)})" if people else ""
-    own = any(_is_requester(one, asked) for one in _approved(bill, asked))
-    why = (
-        "the requester's own does not count"
-        if own
-        else bill.why_not(lambda one: (one.environment, one.gate) == (asked.environment, APPROVAL))
+    own = (
+        "the requester's own does not count" if any(_is_requester(one, asked) for one in _approved(bill, asked)) else ""
     )
+    aside = bill.why_not(lambda one: (one.environment, one.gate) == (asked.environment, APPROVAL))
     text = f"it has {len(people)} of {policy.approvals} approvals{by}"
-    yield _Finding(
-        text=f"{text}: {why}" if why else text,
-        hint=f"lading approve {asked.environment} {asked.version}",
-        code="bill" if why and not own else "policy",
-    )
+    yield _missing(text, f"lading approve {asked.environment} {asked.version}", own, aside)
 
 
 def _approved(bill: Bill, asked: Asked) -> list[Opened]:

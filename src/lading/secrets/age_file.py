@@ -232,7 +232,10 @@ def _replace(path: Path, data: bytes, *, replacing: bool = True) -> None:
 
 
 def _make_directory(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # One by one: mkdir gives the parents it makes along the way the umask's mode, not this one.
+    if not path.parent.exists():
+        _make_directory(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _unusable(doing: str, path: Path, why: str, hint: str = "restore it from a backup") -> LadingError:
