@@ -19,7 +19,7 @@ from typing import Any
 
 from lading.router.identity import boot_id, is_running, read_json, start_time, write_whole
 from lading.router.process import address_of, become, detach, log, status_of
-from lading.router.sockets import bind, open_up, shut, take_over
+from lading.router.sockets import bind, open_up, shut, take_over, turn_away
 
 API = "traefik"  # the name Traefik gives the entry point of its own API
 LOADED = "/api/http/middlewares/lading-loaded@file"  # stands in every file of routes
@@ -197,6 +197,7 @@ class Holder:
     def revive(self) -> None:
         """Start the router again after it died, with growing pauses when it keeps dying."""
         shut(self.sockets.values())
+        turn_away(self.sockets.values())
         if time.monotonic() - self.spawned_at > SETTLED_AFTER:
             self.pause = 0.0
         self.wait(self.pause)

@@ -16,6 +16,8 @@ SYS_PIDFD_GETFD = 438
 SO_ATTACH_FILTER = 26
 SO_DETACH_FILTER = 27
 
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
 # A socket filter that lets a connection begin (SYN) and drops whatever would complete it. The client is neither
 # refused nor answered; its kernel repeats the segment after 0.2 s, so it goes on by itself once the filter is gone.
 _ONLY_SYN = (
@@ -56,6 +58,27 @@ def shut(sockets: Iterable[socket.socket]) -> None:
         # A kernel without socket filters costs some early answers "404", nothing else.
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+def turn_away(sockets: Iterable[socket.socket]) -> None:
+    """Answer "503, come back in a second" to those who connected just before the door was shut.
+
+    The next router would accept them before it knows its routes and answer 404, which a client may believe.
+    """
+    for sock in sockets:
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):  # raised once nobody waits any more
+            while True:
+                _say_busy(sock.accept()[0])
+
+
+def _say_busy(client: socket.socket) -> None:
+    with client, contextlib.suppress(OSError):  # the client left
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            client.recv(65536)  # closing with unread bytes would reset the connection before the answer arrives
+        client.send(BUSY)
+        client.shutdown(socket.SHUT_WR)
 
 
 def open_up(sockets: Iterable[socket.socket]) -> None:
