@@ -54,12 +54,12 @@ def carry_out(state: State, agent: Agent, request: dict[str, Any]) -> int:
         state.say(f"{rollout['environment']} already serves {rollout['release']} as configured; nothing to do")
         state.result({"rollout": rollout})
         return 0
-    last = tell(state, agent, answer["number"])
+    last = tell(state, agent, answer["number"], request["environment"])
     turned = request["kind"] == "rollback" and answer["kind"] != "rollback"
     return conclude(state, last, turned_back_is_done=turned)
 
 
-def tell(state: State, agent: Agent, number: int) -> dict[str, Any]:
+def tell(state: State, agent: Agent, number: int, environment: str = "") -> dict[str, Any]:
     """Tell a rollout's story to its end and return the last line, which holds its result."""
     story = story_for(state)
     try:
@@ -69,17 +69,17 @@ def tell(state: State, agent: Agent, number: int) -> dict[str, Any]:
             story.event(line["event"])
     except KeyboardInterrupt:
         story.close()
-        _detached(state, number)
+        _detached(state, number, environment)
         raise click.exceptions.Exit(INTERRUPTED) from None
     finally:
         story.close()
     raise AssertionError("follow ends with a result or raises")
 
 
-def _detached(state: State, number: int) -> None:
+def _detached(state: State, number: int, environment: str) -> None:
     state.note(f"\ndetached: rollout {number} goes on without this terminal")
     state.note("  follow it: lading status")
-    state.note(f"  turn it back: lading cancel {number}")
+    state.note(f"  turn it back: lading cancel {environment or number}")
 
 
 def conclude(state: State, last: dict[str, Any], *, turned_back_is_done: bool = False) -> int:
