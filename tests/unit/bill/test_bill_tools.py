@@ -21,6 +21,7 @@ from lading.model.bill import PAYLOAD_TYPE, Statement, TrustedKey
 from tests.unit.bill.cases import NOW, Case, Person
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+needs_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
 
@@ -127,3 +128,42 @@ def _make_key(directory: Path, kind: str = "ed25519") -> Path:
     make = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "carol@laptop", "-f", str(path)]
     subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
     return path
+
+
+def recipe(name: str) -> str:
+    """Return a shell recipe of the documentation."""
+    text = (Path(__file__).parents[3] / "docs" / "bill.md").read_text()
+    return text.partition(f"<!-- checked by tests: {name} -->\n```sh\n")[2].partition("```")[0]
+
+
+def follow(name: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Follow a recipe of the documentation as it stands."""
+    return subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", recipe(name)], cwd=directory, capture_output=True, text=True, check=False
+    )
+
+
+@needs_openssl
+@needs_jq
+def test_the_documented_check_by_hand_works(case: Case, tmp_path: Path) -> None:
+    """The documentation's steps verify a statement, show it, and notice a forgery."""
+    envelope = json.loads(envelope_json(case.say()))
+    (tmp_path / "public").write_text(base64.b64encode(case.stage.public).decode() + "\n")
+    (tmp_path / "statement.json").write_text(json.dumps(envelope))
+    done = follow("by-hand", tmp_path)
+    assert "Signature Verified Successfully" in done.stdout
+    assert '"gate": "rollout"' in done.stdout
+    envelope["payload"] = base64.b64encode(base64.b64decode(envelope["payload"]).replace(b"true", b"null")).decode()
+    (tmp_path / "statement.json").write_text(json.dumps(envelope))
+    assert follow("by-hand", tmp_path).returncode != 0
+
+
+@needs_ssh
+@needs_jq
+def test_the_documented_check_of_an_approval_works(case: Case, bob: Person, eve: Person, tmp_path: Path) -> None:
+    """The documentation's steps verify a person's approval, and not under another person's key."""
+    (tmp_path / "statement.json").write_bytes(envelope_json(bob.approve(case.asked)))
+    (tmp_path / "allowed").write_text(f"bob {public_line(bob.public)}\n")
+    assert 'Good "lading" signature for bob' in follow("approval-by-hand", tmp_path).stdout
+    (tmp_path / "allowed").write_text(f"bob {public_line(eve.public)}\n")
+    assert follow("approval-by-hand", tmp_path).returncode != 0

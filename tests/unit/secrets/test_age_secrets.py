@@ -41,9 +41,9 @@ def unusable(store: AgeSecrets, *words: str) -> None:
     shown = str(caught.value)
     assert caught.value.code == "secrets-unusable"
     assert [word for word in words if word not in shown] == []
-    chain = (
-        f"{caught.value.__cause__!r} {caught.value.__context__ if caught.value.__suppress_context__ is False else ''}"
-    )
+    chain = repr(caught.value.__cause__)
+    if not caught.value.__suppress_context__:
+        chain += repr(caught.value.__context__)
     assert VALUE not in shown + chain
     assert "AGE-SECRET-KEY" not in shown + chain
 
