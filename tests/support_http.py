@@ -44,6 +44,11 @@ class Line:
         """Send bytes as they are."""
         self.socket.sendall(data)
 
+    def last(self, data: bytes) -> None:
+        """Send bytes and the connection's end in one piece, so that no client sees one without the other."""
+        self.socket.sendall(data, socket.MSG_MORE)
+        self.keep = False
+
     def trickle(self, data: bytes, every: float) -> None:
         """Send one byte at a time, until the client or the server goes."""
         for index in range(len(data)):
@@ -175,8 +180,10 @@ def serving() -> Iterator[Server]:
         server.close()
 
 
-def closed_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """Give a port that refuses connections: bound, so that nobody else gets it, and not listening."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        yield port

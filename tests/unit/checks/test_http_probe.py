@@ -12,7 +12,7 @@ from lading.model.manifest import Probe
 from lading.model.secret import Secret
 from lading.ports.checks import Answer
 from lading.ports.checks.expectations import BODY_LIMIT
-from tests.support_http import Line, Request, Server, closed_port, serving
+from tests.support_http import Line, Request, Server, refusing_port, serving
 
 
 @pytest.fixture
@@ -36,7 +36,8 @@ def test_host_header(server: Server) -> None:
 
 def test_nobody_listens() -> None:
     """A refused connection is said in words."""
-    answer = HttpChecks().probe(f"127.0.0.1:{closed_port()}", Probe(path="/ready"))
+    with refusing_port() as port:
+        answer = HttpChecks().probe(f"127.0.0.1:{port}", Probe(path="/ready"))
     assert (answer.passed, answer.reason) == (False, "connection refused")
 
 
@@ -142,7 +143,7 @@ def test_redirect_is_an_answer(server: Server) -> None:
 def test_no_proxy_of_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proxies that the agent's environment names are not used."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
     server.page("/ready")
     assert probe(server).passed
 

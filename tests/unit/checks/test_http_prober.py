@@ -11,7 +11,7 @@ from lading.checks.prober import HttpProber
 from lading.model.errors import LadingError
 from lading.ports.prober import ProbeCount, ProbeTarget
 from tests.support import until
-from tests.support_http import Handler, Line, Request, Server, closed_port, serving
+from tests.support_http import Handler, Line, Request, Server, refusing_port, serving
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_what_is_lost(server: Server, answer: bytes, reason: str) -> None:
 )
 def test_what_is_not_lost(server: Server, answer: bytes) -> None:
     """Any complete answer below 500 counts, however its length is told."""
-    server.pages["/"] = lambda line, _request: (line.raw(answer), line.hang_up())[1]
+    server.pages["/"] = lambda line, _request: line.last(answer)
     assert probed(server).lost == 0
 
 
@@ -149,10 +149,11 @@ def test_reset(server: Server) -> None:
 def test_nobody_listens() -> None:
     """Refused connections are lost requests, counted at the same rate."""
     prober = HttpProber()
-    nowhere = ProbeTarget(base_url=f"http://127.0.0.1:{closed_port()}", host=None, path="/", per_second=100.0)
-    prober.start("1", nowhere)
-    until(lambda: prober.count("1").requests >= 5)
-    count = prober.stop("1")
+    with refusing_port() as port:
+        nowhere = ProbeTarget(base_url=f"http://127.0.0.1:{port}", host=None, path="/", per_second=100.0)
+        prober.start("1", nowhere)
+        until(lambda: prober.count("1").requests >= 5)
+        count = prober.stop("1")
     assert count.lost == count.requests
     assert count.first_loss == "connection refused"
 
@@ -176,8 +177,9 @@ def test_404_from_the_start(server: Server) -> None:
 
 def test_idle_connection_that_ends_loses_nothing(server: Server) -> None:
     """A kept connection that the server ends between two requests is replaced in silence."""
-    server.pages["/"] = lambda line, _request: (line.answer(200), line.hang_up())[0]
-    assert probed(server, requests=10, per_second=50.0).lost == 0
+    server.pages["/"] = lambda line, _request: line.last(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert probed(server, requests=10).lost == 0
+    assert server.connections == len(server.requests)
 
 
 def test_rate(server: Server) -> None:
