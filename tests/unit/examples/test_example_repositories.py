@@ -1,0 +1,152 @@
+"""The examples: what make_repository.py makes of them, and that each of their versions is what it says."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from examples.make_repository import EXAMPLES, make_repository
+
+from lading.manifest.load import check
+
+CASHBACK = ("v1.0.0", "v1.1.0", "v1.2.0")
+DATASETTE = ("v1.0.0", "v1.1.0")
+ASK_READY = """
+import json, sys
+from starlette.testclient import TestClient
+from cashback.main import app
+with TestClient(app) as client:
+    ready, summary = client.get("/ready"), client.get("/api/v1/offers/summary")
+    print(json.dumps([ready.status_code, ready.json(), ready.headers["x-release"], summary.status_code]))
+"""
+
+
+def git(place: Path, *words: str) -> str:
+    return subprocess.run(["git", "-C", place, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def run(place: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    given = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    return subprocess.run([sys.executable, *words], cwd=place, env=given, capture_output=True, text=True, timeout=100)
+
+
+@pytest.fixture(scope="module")
+def cashback(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("cashback")
+    assert make_repository("cashback", place) == CASHBACK
+    return place
+
+
+@pytest.fixture(scope="module")
+def datasette(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("datasette")
+    assert make_repository("datasette", place) == DATASETTE
+    return place
+
+
+class TestRepositories:
+    def test_every_version_is_a_clean_tagged_commit(self, cashback: Path, datasette: Path) -> None:
+        """Each version is one commit with its tag on main; nothing is left uncommitted, no overlay comes along."""
+        for place, tags in ((cashback, CASHBACK), (datasette, DATASETTE)):
+            assert git(place, "tag", "--list").split() == list(tags)
+            assert git(place, "rev-list", "--count", "main") == str(len(tags))
+            assert git(place, "describe", "--tags", "--exact-match") == tags[-1]
+            assert git(place, "status", "--porcelain", "--ignored") == ""
+            assert not [name for name in git(place, "ls-files").split() if name.startswith("versions")]
+
+    def test_making_it_again_gives_the_same_commits(self, cashback: Path, tmp_path: Path) -> None:
+        """Author, date and content are fixed, whatever the user's own git says; the place may hold another version."""
+        again = tmp_path / "again"
+        make_repository("cashback", again, at="v1.1.0")
+        assert git(again, "rev-parse", *CASHBACK) == git(cashback, "rev-parse", *CASHBACK)
+        assert git(again, "describe", "--tags", "--exact-match") == "v1.1.0"
+
+    def test_it_works_without_any_git_configuration(self, tmp_path: Path) -> None:
+        """A machine where nobody told git a name or a home can make it, by the command line too."""
+        script, place = str(EXAMPLES / "make_repository.py"), tmp_path / "made"
+        done = subprocess.run(
+            [sys.executable, script, "cashback", place],
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.stdout.strip() == f"{place}: {' '.join(CASHBACK)}", done.stderr
+
+    def test_nothing_is_overwritten(self, tmp_path: Path) -> None:
+        """A directory that holds something is left alone; an example that is not there is named."""
+        (tmp_path / "mine").write_text("")
+        with pytest.raises(FileExistsError, match="not empty"):
+            make_repository("cashback", tmp_path)
+        with pytest.raises(FileNotFoundError, match="no example 'nothing'"):
+            make_repository("nothing", tmp_path / "new")
+        assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
+
+
+class TestManifests:
+    @pytest.mark.parametrize("name", ["cashback", "datasette"])
+    def test_it_has_no_problem(self, name: str) -> None:
+        """The manifests shown to newcomers have neither problems nor warnings, and nothing this version cannot do."""
+        checked = check(EXAMPLES / name / "lading.toml")
+        assert [str(found) for found in (*checked.problems, *checked.warnings, *checked.notes)] == []
+        assert checked.manifest is not None
+        assert checked.manifest.smoke
+
+    def test_every_requirement_is_pinned(self) -> None:
+        """Each requirements file pins every package by version and hash and names no registry."""
+        files = sorted(EXAMPLES.rglob("requirements.txt"))
+        assert len(files) == 3
+        for file in files:
+            text = file.read_text()
+            pinned = re.findall(r"^[a-z0-9-]+==\S+(?: ; [^\\\n]+)? \\\n    --hash=sha256:", text, re.MULTILINE)
+            assert len(pinned) == len(re.findall(r"^[a-z]", text, re.MULTILINE)) > 0
+            assert "://" not in text
+
+
+class TestCashback:
+    @pytest.mark.parametrize(
+        ("version", "expected"),
+        [
+            ("v1.0.0", '[200, {"database": "ok"}, "v1.0.0", 404]'),
+            ("v1.1.0", '[200, {"database": "ok"}, "v1.1.0", 200]'),
+            ("v1.2.0", '[503, {"database": "payouts.settled_at is missing"}, "v1.2.0", 200]'),
+        ],
+    )
+    def test_versions(self, tmp_path: Path, version: str, expected: str) -> None:
+        """v1.1.0 has one feature more, v1.2.0 never gets ready, on a fresh database as on one of an older version."""
+        place, older = tmp_path / "wanted", tmp_path / "older"
+        make_repository("cashback", place, at=version)
+        make_repository("cashback", older, at="v1.0.0")
+        given = {"JWT_KEY": "0123456789abcdef", "SMOKE_TOKEN": "token"}
+        fresh = {**given, "DATABASE_URL": f"sqlite:///{tmp_path / 'fresh.db'}"}
+        used = {**given, "DATABASE_URL": f"sqlite:///{tmp_path / 'used.db'}"}
+        assert run(older, "-W", "ignore", "-c", ASK_READY, **used).returncode == 0
+        for variables in (fresh, used):
+            done = run(place, "-W", "ignore", "-c", ASK_READY, **variables)
+            assert done.stdout.strip() == expected, done.stderr
+
+    @pytest.mark.parametrize("version", ["v1.0.0", "v1.2.0"])
+    def test_its_own_tests_pass(self, tmp_path: Path, version: str) -> None:
+        """The application's tests pass, those of the bad release too: its bug is one that tests like them miss."""
+        make_repository("cashback", tmp_path / "made", at=version)
+        done = run(tmp_path / "made", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+        assert done.returncode == 0, done.stdout
+
+
+class TestDatasette:
+    def test_the_database_is_part_of_the_release(self, datasette: Path) -> None:
+        """The database is committed, sound, and holds what the smoke checks ask for."""
+        assert "fixtures.db" in git(datasette, "ls-files").split()
+        with closing(sqlite3.connect(datasette / "fixtures.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert connection.execute("SELECT count(*) FROM fleet").fetchone() == (4,)
+
+    def test_only_the_requirements_differ(self, datasette: Path) -> None:
+        """The upgrade changes the program and nothing else."""
+        assert set(git(datasette, "diff", "--name-only", *DATASETTE).split()) == {"requirements.in", "requirements.txt"}
+        for tag, version in zip(DATASETTE, ("0.64.8", "0.65.5"), strict=True):
+            assert f"datasette=={version} " in git(datasette, "show", f"{tag}:requirements.txt")
