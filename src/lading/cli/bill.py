@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-import sys
 import time
 from typing import Any
 
@@ -15,6 +14,7 @@ from lading.cli.state import State, pass_state
 from lading.client.agent import Agent
 from lading.model.errors import LadingError
 
+STDERR = 2  # file descriptor
 NOT_FOUND = 127  # the exit status shells give a command that is not there
 
 
@@ -143,7 +143,7 @@ def _run(state: State, command: tuple[str, ...]) -> tuple[int, float]:
     began = time.monotonic()
     try:
         # In JSON mode stdout is Lading's own, so the command's output goes beside it.
-        done = subprocess.run(command, stdout=sys.stderr.fileno() if state.json else None, check=False)
+        done = subprocess.run(command, stdout=STDERR if state.json else None, check=False)
     except (FileNotFoundError, PermissionError) as error:
         state.note(f"{command[0]}: {error.strerror}")
         return NOT_FOUND, time.monotonic() - began
