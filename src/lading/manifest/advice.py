@@ -3,23 +3,20 @@
 import re
 from typing import Any
 
-from lading.manifest.problems import Findings, Path
+from lading.manifest.problems import Findings, Path, looks_like_secret
 from lading.manifest.raw import items, table, tables, text
 
 _SECRET_NAME = re.compile(
     r"(^|_)(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|CREDENTIALS?)S?$",
     re.IGNORECASE,
 )
-_SECRET_VALUE = re.compile(
-    r"-----BEGIN |^(sk|pk|rk)[-_][A-Za-z0-9_-]{16}|^gh[pousr]_[A-Za-z0-9]{20}|^xox[abprs]-|^AKIA[A-Z0-9]{12}"
-    r"|^eyJ[A-Za-z0-9_-]{20}"
-    r"|://[^/@\s:]*:[^/@\s]+@"
-)
+# What the runtime tells a service with a port, over anything the manifest says.
+_GIVEN = ("PORT", "HOST", "UVICORN_PORT", "UVICORN_HOST", "FORWARDED_ALLOW_IPS")
 
 
 def looks_secret(name: str, value: str) -> bool:
     """Tell whether a variable's name or value looks like a secret: ``API_TOKEN``, ``postgres://user:password@…``."""
-    return bool(value) and bool(_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
+    return bool(value) and bool(_SECRET_NAME.search(name) or looks_like_secret(value))
 
 
 def advise(data: dict[str, Any]) -> Findings:
@@ -31,6 +28,7 @@ def advise(data: dict[str, Any]) -> Findings:
             _look(path, "env", owner, findings)
     for path, build in tables(data, "build"):
         _look(path, "args", build, findings)
+    _advise_given(data, findings)
     _advise_production(data, findings)
     return findings
 
@@ -40,6 +38,17 @@ def _look(path: Path, key: str, owner: dict[str, Any], findings: Findings) -> No
         if isinstance(value, str) and looks_secret(name, value):
             remedy = "list its name in [secrets] and remove it here; if it ever was committed, change the secret"
             findings.add((*path, key, name), "looks like a secret, and the manifest is read by everybody", remedy)
+
+
+def _advise_given(data: dict[str, Any], findings: Findings) -> None:
+    web = [(path, service) for path, service in tables(data, "services") if "port" in service]
+    owners: list[tuple[Path, dict[str, Any]]] = [((), data), *tables(data, "environments")] if web else []
+    for path, owner in [*owners, *web]:
+        for name, _ in items(owner, "env"):
+            if name in _GIVEN:
+                findings.add(
+                    (*path, "env", name), "has no effect on services with a port: Lading gives it", "remove it"
+                )
 
 
 def _advise_production(data: dict[str, Any], findings: Findings) -> None:

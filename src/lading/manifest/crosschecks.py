@@ -4,6 +4,7 @@ They work on what the TOML says, not on the model, so that they speak even when 
 wrong type is left to the grammar's own message.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from lading.manifest.crosschecks_smoke import check_smoke
 from lading.manifest.problems import Findings, Path, printable
 from lading.manifest.raw import items, listed, table, tables, text
 from lading.manifest.references import known_or_say
+from lading.manifest.words import SECRET_PATTERN
 
 _IMAGE_ONLY = ("target", "args", "secrets", "network")
 
@@ -176,7 +178,7 @@ def _check_secrets(data: dict[str, Any], findings: Findings) -> None:
 
 def _need_secret(path: Path, name: str | None, declared: list[str], findings: Findings) -> None:
     # The name is not repeated: somebody may have written the secret itself.
-    if name is not None and name not in declared:
+    if name is not None and re.fullmatch(SECRET_PATTERN, name) and name not in declared:
         findings.add(path, "names a secret that [secrets] does not list", "add its name to required or optional")
 
 

@@ -8,6 +8,7 @@ from lading.manifest.grammar_smoke import METHODS
 from lading.manifest.problems import Findings, Path, printable
 from lading.manifest.raw import items, listed, table, tables, text
 from lading.manifest.references import known_or_say
+from lading.manifest.words import VARIABLE_PATTERN
 
 _TEMPLATE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*\}\}")
 _HTTP_ONLY = ("headers", "json", "form", "auth", "redirects", "capture")
@@ -102,7 +103,7 @@ def _check_values(path: Path, step: dict[str, Any], known: set[str], findings: F
     remedy = "list its name in [secrets], or capture it in an earlier step"
     for key in ("bearer", "basic"):
         name = text(table(step, "auth"), key)
-        if name is not None and name not in known:
+        if name is not None and re.fullmatch(VARIABLE_PATTERN, name) and name not in known:
             # Not repeated: somebody may have written the secret itself.
             findings.add((*path, "auth", key), "names neither a secret nor a value captured before", remedy)
     for place, template in _templates(step):

@@ -88,6 +88,7 @@ _ACCESS = Table(
     ),
     Access,
     should='a table such as { basic = "STAGE_LOGIN" }',
+    private=True,
     foreign={"auth": "basic", "allowlist": "allow", "whitelist": "allow", "ips": "allow"},
 )
 
@@ -119,6 +120,7 @@ _SECRET_SOURCE = Table(
     ),
     dict,
     should='a table such as { command = "op read …" }; never the value itself',
+    private=True,
 )
 
 _SAME_EVERYWHERE = (
@@ -167,6 +169,7 @@ _PLACEMENT = Table(
     ),
     dict,
     should='a table such as { url = "MAIN_URL" }',
+    private=True,
     never=dict.fromkeys(("engine", "env", "env_parts", "migrate", "build", "version"), _SAME_EVERYWHERE),
 )
 
@@ -195,7 +198,10 @@ ENVIRONMENT = Table(
             default="a free one, kept",
         ),
         Key(
-            "env", VARIABLES, "Variables; they go before those of the project and services.", example='{ DEBUG = "1" }'
+            "env",
+            VARIABLES,
+            "Variables; they go before those of services, jobs and the project.",
+            example='{ DEBUG = "1" }',
         ),
         Key(
             "secrets",

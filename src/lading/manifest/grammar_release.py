@@ -224,6 +224,7 @@ SERVICES = named(
             ),
         ),
         _service,
+        model=Service,
         foreign={
             "image": "build: a [build.NAME] with a dockerfile",
             "healthcheck": "health",

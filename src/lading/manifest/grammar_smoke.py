@@ -75,6 +75,7 @@ _AUTH = Table(
     ),
     Auth,
     should='a table such as { bearer = "SMOKE_TOKEN" }',
+    private=True,
 )
 
 
@@ -138,6 +139,7 @@ SMOKE = ListOf(
             Key("expect", EXPECT, "What the step must see.", example="{ status = 200 }"),
         ),
         _smoke_step,
+        model=SmokeStep,
         should='a table such as { name = "status", get = "/status" }',
         foreign={
             "url": "get (or post, put, …), with the path alone",

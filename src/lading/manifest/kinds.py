@@ -31,6 +31,7 @@ class Kind(ABC):
 
     name: str
     should: str
+    private: bool = False  # whether somebody may have put a secret there, so that no message repeats the value
 
     @abstractmethod
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
@@ -42,7 +43,7 @@ class Kind(ABC):
 
     def refuse(self, value: Any, path: Path, findings: Findings, *, structural: bool = True) -> Any:
         """Note that the value should be something else."""
-        findings.add(path, f"should be {self.should}, got {show(value)}", structural=structural)
+        findings.add(path, f"should be {self.should}, got {show(value, private=self.private)}", structural=structural)
         return INVALID
 
 
@@ -50,7 +51,6 @@ class Text(Kind):
     """A text, matching ``pattern`` where there is one.
 
     ``hints`` are (pattern, remedy) for common mistakes; ``judge`` returns a complaint for what no pattern can tell.
-    A ``private`` text is never repeated in a message: someone may have put a secret there.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class Text(Kind):
         private: bool = False,
     ) -> None:
         self.name, self.should, self.pattern, self.longest = name, should, pattern, longest
-        self._hints, self._judge, self._private = hints, judge, private
+        self._hints, self._judge, self.private = hints, judge, private
 
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
         """Return the text."""
         if not isinstance(value, str):
             return self.refuse(value, path, findings)
-        if "\0" in value:
-            findings.add(path, "holds a NUL character, which no program can be given")
-            return INVALID
         too_long = self.longest is not None and len(value) > self.longest
         if too_long or (self.pattern is not None and not re.fullmatch(self.pattern, value)):
             return self.refuse(value, path, findings)
+        if "\0" in value:
+            findings.add(path, "holds a NUL character, which no program can be given")
+            return INVALID
         complaint = self._judge(value) if self._judge is not None else None
         if complaint is not None:
             findings.add(path, complaint)
@@ -84,8 +84,8 @@ class Text(Kind):
         return value
 
     def refuse(self, value: Any, path: Path, findings: Findings, *, structural: bool = True) -> Any:
-        """Note what is wrong, with the remedy of the hint that fits; repeat no private value."""
-        got = "something else (not shown here: it may be a secret)" if self._private else show(value)
+        """Note what is wrong, with the remedy of the hint that fits."""
+        got = show(value, private=self.private)
         remedy = ""
         if isinstance(value, str):
             remedy = next((hint for pattern, hint in self._hints if re.search(pattern, value)), "")
@@ -148,7 +148,8 @@ class Integer(Kind):
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
         """Return the number."""
         if isinstance(value, bool) or not isinstance(value, int) or not self._least <= value <= self._most:
-            return self.refuse(value, path, findings)
+            # To JSON 8000.0 is a whole number, to TOML it is not.
+            return self.refuse(value, path, findings, structural=not _whole(value, self._least, self._most))
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -220,7 +221,7 @@ class Size(Kind):
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
         """Return the bytes."""
         if isinstance(value, bool) or not isinstance(value, int | str):
-            return self.refuse(value, path, findings)
+            return self.refuse(value, path, findings, structural=not _whole(value, self._least, self._most))
         if isinstance(value, int):
             return value if self._least <= value <= self._most else self.refuse(value, path, findings)
         match = re.fullmatch(SIZE, value)
@@ -273,6 +274,11 @@ class Json(Kind):
     def schema(self) -> dict[str, Any]:
         """Return the schema that takes everything."""
         return {}
+
+
+def _whole(value: Any, least: int, most: int) -> bool:
+    """Tell whether a value is a float that JSON takes as a whole number within the limits."""
+    return isinstance(value, float) and value.is_integer() and least <= value <= most
 
 
 def say_seconds(seconds: float) -> str:

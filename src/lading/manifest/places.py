@@ -75,7 +75,7 @@ class Places:
             self._entries[path] = index + 1
             path = (*path, index)
             self._keys[path] = place
-        elif path in self._declared:
+        elif path in self._declared or path in self._values:
             self.repeated.append((path, place))
         self._declared.add(path)
         self._read_pairs([(path, child) for child in node.children if child.type == "pair"])

@@ -10,6 +10,11 @@ import msgspec
 Path = tuple[str | int, ...]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SECRET_VALUE = re.compile(
+    r"-----BEGIN |^(sk|pk|rk)[-_][A-Za-z0-9_-]{16}|^gh[pousr]_[A-Za-z0-9]{20}|^xox[abprs]-|^AKIA[A-Z0-9]{12}"
+    r"|^eyJ[A-Za-z0-9_-]{20}|://[^/@\s:]*:[^/@\s]+@"
+    r"|[?&][A-Za-z_]*(token|key|secret|password)=[^&{]"
+)
 _LONGEST_SHOWN = 60  # characters of a value or a key that a message repeats
 
 
@@ -85,8 +90,17 @@ def dotted(path: Path) -> str:
     return "".join(parts)
 
 
-def show(value: Any) -> str:
-    """Write a value as a message repeats it: ``3``, ``"/ready"``, ``a table``."""
+def looks_like_secret(value: str) -> bool:
+    """Tell whether a text has the form of a secret: a known kind of token, a private key, a URL with a password."""
+    return _SECRET_VALUE.search(value) is not None
+
+
+def show(value: Any, *, private: bool = False) -> str:
+    """Write a value as a message repeats it: ``3``, ``"/ready"``, ``a table``; what may be a secret is not repeated."""
+    if isinstance(value, str) and value and (private or looks_like_secret(value)):
+        return "a text that is not shown here, as it may be a secret"
+    if private and isinstance(value, bool | int | float):
+        return "a truth value" if isinstance(value, bool) else "a number"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lading.manifest.kinds import INVALID, Kind
-from lading.manifest.problems import Findings, Path, printable, show
+from lading.manifest.problems import Findings, Path, printable
 
 _LONGEST_GUESS = 64  # characters; a longer unknown key is no misspelling
 
@@ -35,8 +35,11 @@ class Key:
 class ListOf(Kind):
     """A list of values of one kind; a ``lone`` value stands for a list of one."""
 
-    def __init__(self, item: Kind, should: str, *, lone: bool = False, unique: bool = False) -> None:
+    def __init__(
+        self, item: Kind, should: str, *, lone: bool = False, unique: bool = False, private: bool = False
+    ) -> None:
         self.item, self.should, self._lone, self._unique = item, should, lone, unique
+        self.private = private or item.private
         self.name = f"{item.name} or list of them" if lone else f"list of {item.name}"
 
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
@@ -50,8 +53,8 @@ class ListOf(Kind):
         if any(item is INVALID for item in items):
             return INVALID
         if self._unique and len(set(items)) < len(items):
-            twice = next(item for index, item in enumerate(items) if item in items[:index])
-            findings.add(path, f"names {show(twice)} twice", structural=True)
+            again = next(index for index, item in enumerate(items) if item in items[:index])
+            findings.add((*path, again), "is in the list already", "remove one of them", structural=True)
             return INVALID
         return tuple(items)
 
@@ -69,6 +72,7 @@ class MapOf(Kind):
     def __init__(self, item: Kind, should: str, *, names: str, name_rule: str, label: str = "NAME") -> None:
         self.item, self.should, self._names, self._rule, self.label = item, should, names, name_rule, label
         self.name = f"table of {item.name}"
+        self.private = item.private
 
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
         """Return a dictionary in the order of the text."""
@@ -95,8 +99,9 @@ class MapOf(Kind):
 class Table(Kind):
     """A table with fixed keys, made into one value of the model.
 
-    ``make`` takes the fields that were given. ``foreign`` maps words of other tools to the key meant here;
-    ``never`` maps keys that must not stand here to the reason.
+    ``make`` takes the fields that were given; ``model`` is the type it makes, where it is not that type itself.
+    ``foreign`` maps words of other tools to the key meant here; ``never`` maps keys that must not stand here to the
+    reason.
     """
 
     name = "table"
@@ -107,11 +112,14 @@ class Table(Kind):
         make: Callable[..., Any],
         *,
         should: str = "a table",
+        model: type | None = None,
         foreign: Mapping[str, str] | None = None,
         never: Mapping[str, str] | None = None,
+        private: bool = False,
     ) -> None:
         self.keys = {key.name: key for key in keys}
-        self.make, self.should = make, should
+        self.make, self.should, self.private = make, should, private
+        self.model = model or (make if isinstance(make, type) else None)
         self._foreign, self._never = foreign or {}, never or {}
 
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
@@ -141,7 +149,7 @@ class Table(Kind):
 
     def _guess(self, name: str) -> str:
         if name in self._foreign:
-            return f"here it is called {self._foreign[name]}"
+            return f"use {self._foreign[name]}"
         if len(name) <= _LONGEST_GUESS:
             close = difflib.get_close_matches(name.lower().replace("-", "_"), self.keys, n=1)
             if close:
@@ -166,6 +174,7 @@ class Either(Kind):
     def __init__(self, short: Kind, table: Table, widen: Callable[[Any], Any], *, should: str) -> None:
         self.short, self.table, self._widen, self.should = short, table, widen, should
         self.name = f"{short.name} or table"
+        self.private = short.private or table.private
 
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
         """Return the model's value of either form."""

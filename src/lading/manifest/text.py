@@ -27,6 +27,8 @@ _REMEDIES = (
     ("Expected newline or end of document", "one key a line; does a text lack its quotes?"),
     ("Unclosed array", "close the list with ]"),
     ("Unclosed inline table", "a table in { } ends on its own line, without a comma before the }"),
+    ("Invalid initial character", "a table in { } has no comma before the }; other keys of letters stand in quotes"),
+    ("Invalid hex value", "write \\\\ for a backslash, or use single quotes"),
     ("Unescaped '\\'", "write \\\\ for a backslash, or use single quotes"),
 )
 
@@ -101,7 +103,7 @@ def parse(text: str, filename: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise invalid([_syntax_problem(error, text, filename)]) from error
     except ValueError as error:
-        # The reader lets Python's own limit on the digits of a number through.
+        # Python's own limit on the digits of a number, which may be set as low as 640, comes through as it is.
         raise invalid([_whole(filename, "holds a number that is too long", "no key takes such numbers")]) from error
 
 
@@ -123,7 +125,7 @@ def _syntax_problem(error: tomllib.TOMLDecodeError, text: str, filename: str) ->
     match = _PLACE.search(message)
     said = message[: match.start()] if match else message
     remedy = next((hint for start, hint in _REMEDIES if said.startswith(start)), "")
-    if said.startswith(("Cannot overwrite", "Cannot declare", "Duplicate inline")):
+    if said.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate inline")):
         repeated = _repetition(text, filename, remedy)
         if repeated is not None:
             return repeated
@@ -131,6 +133,8 @@ def _syntax_problem(error: tomllib.TOMLDecodeError, text: str, filename: str) ->
     line, column = len(lines), len(lines[-1]) + 1
     if match and match[1]:
         line, column = int(match[1]), int(match[2])
+    elif said.startswith("Invalid value"):
+        said, remedy = "The text ends in the middle of a value", "is a list or a table in { } left open?"
     return Problem(file=filename, key="", text=_own_words(said), remedy=remedy, line=line, column=column)
 
 

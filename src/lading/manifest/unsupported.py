@@ -28,12 +28,16 @@ def _without_variable(value: Volume, _manifest: Manifest, _environment: str) -> 
 
 
 class Rule(NamedTuple):
-    """One row: the key (``*`` stands for any name), why it is refused and what to do instead, and when it applies."""
+    """One row: the key (``*`` stands for any name), why it is refused and what to do instead, and when it applies.
+
+    ``scope`` says for people which values are meant, where not all are.
+    """
 
     key: str
     message: str
     remedy: str
     applies: Applies = _always
+    scope: str = ""
 
 
 _CONTAINERS = "comes with the docker runtime; this version runs bundles as plain processes"
@@ -55,12 +59,14 @@ RULES: tuple[Rule, ...] = (
         "names a path inside a container, and this version runs plain processes",
         'name the variable that gets the directory: { env = "DATA_DIR" }',
         _without_variable,
+        "a path without env",
     ),
     Rule(
         "databases.*.engine",
         'is "postgres", which this version does not run yet',
         'use engine = "sqlite", or give the URL of a database of your own as a secret',
         lambda value, _manifest, _environment: value == "postgres",
+        '"postgres"',
     ),
     Rule("databases.*.migrate", _LATER, "migrate when the program starts, and leave migrate out"),
     Rule("databases.*.env_parts", _LATER, "use env, which gets the whole URL"),
@@ -70,6 +76,7 @@ RULES: tuple[Rule, ...] = (
         "would not run: this version has no scheduler yet",
         "set schedules = false in the environment and start the job by other means",
         _runs_schedules,
+        "where schedules are on",
     ),
     Rule("jobs.*.egress", _CONTAINERS, "remove it, knowing that nothing is restricted"),
     Rule(
@@ -77,6 +84,7 @@ RULES: tuple[Rule, ...] = (
         "names a path inside a container, and this version runs plain processes",
         'name the variable that gets the directory: { env = "DATA_DIR" }',
         _without_variable,
+        "a path without env",
     ),
     Rule("policy", _LATER, "write it per environment: requires = { gates = [ … ] }"),
     Rule(
@@ -84,6 +92,7 @@ RULES: tuple[Rule, ...] = (
         "is another machine, which this version does not reach yet",
         "leave host out for the agent on this machine, or give its socket: unix:///path/to/agent.sock",
         lambda value, _manifest, _environment: not value.startswith("unix://"),
+        "ssh:// and https://",
     ),
     Rule("environments.*.secrets", _LATER, "store the values in the agent"),
     Rule("environments.*.access", _LATER, "restrict access in front of the router"),
@@ -93,6 +102,7 @@ RULES: tuple[Rule, ...] = (
         "is not done by this version yet",
         'use "blue-green"',
         lambda value, _manifest, _environment: value != "blue-green",
+        '"canary" and "recreate"',
     ),
     Rule("environments.*.strategy.canary", _LATER, 'use kind = "blue-green"'),
     Rule("environments.*.databases", _LATER, "remove it"),

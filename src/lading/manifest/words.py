@@ -40,7 +40,7 @@ def _inside(path: str) -> str | None:
 
 def name(what: str) -> Text:
     """Return the kind of a name that refers to ``what``."""
-    return Text(f"the name of {what}", name="name", pattern=NAME_PATTERN)
+    return Text(f"the name of {what}", name="name", pattern=NAME_PATTERN, hints=((r"", NAME_RULE),))
 
 
 def inside(should: str) -> Text:
@@ -63,7 +63,10 @@ HOST_HEADER = Text(
     'a host name such as "example.org"', name="host", pattern=rf"^{_DOMAIN}{_PORT}$", hints=(_TEMPLATE_HINT,)
 )
 ENDPOINT = Text(
-    'a host and port such as "api.example.org:443"', name="host:port", pattern=rf"^(\*\.)?{_DOMAIN}:[0-9]{{1,5}}$"
+    'a host and port such as "api.example.org:443"',
+    name="host:port",
+    pattern=rf"^(\*\.)?{_DOMAIN}:[0-9]{{1,5}}$",
+    hints=(_TEMPLATE_HINT, (r"://", "leave out the scheme"), (r"^[^:]*$", "add the port")),
 )
 AGENT = Text(
     'the address of an agent such as "unix:///run/lading/agent.sock" or "ssh://deploy@example.org"',

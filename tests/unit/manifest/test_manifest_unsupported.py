@@ -1,0 +1,142 @@
+"""What this version does not do is refused by name."""
+
+import pytest
+
+from lading.manifest import load_text, refuse_unsupported, unsupported
+from lading.manifest.grammar import MANIFEST
+from lading.manifest.kinds import Kind
+from lading.manifest.reference import keys
+from lading.manifest.tables import MapOf
+from lading.manifest.unsupported import RULES
+from lading.model.errors import LadingError
+
+HEAD = '[project]\nname = "shop"\n[build.app]\nbundle = "uv.lock"\n[services.web]\ncommand = "x"\nport = 8000\n'
+STAGE = "[environments.stage]\n"
+IMAGE = '[project]\nname = "shop"\n[build.app]\ndockerfile = "Dockerfile"\n[environments.stage]\n'
+
+CASES = {
+    "build.app.dockerfile": IMAGE,
+    "services.web.entrypoint": HEAD + 'entrypoint = "/bin/x"\n' + STAGE,
+    "services.ui.static": HEAD + '[services.ui]\npath = "/ui"\nstatic = "dist"\n' + STAGE,
+    "services.web.files": HEAD + 'files = { config = "/app/config" }\n' + STAGE,
+    "services.web.egress": HEAD + "egress = []\n" + STAGE,
+    "services.web.aliases": HEAD + 'aliases = ["backend"]\n' + STAGE,
+    "services.web.user": HEAD + 'user = "10001"\n' + STAGE,
+    "services.web.home": HEAD + 'home = "/tmp"\n' + STAGE,
+    "services.web.affinity": HEAD + "affinity = true\n" + STAGE,
+    "services.web.relax": HEAD + 'relax = ["read-only"]\n' + STAGE,
+    "services.web.volumes.data": HEAD + 'volumes = { data = "/srv/data" }\n' + STAGE,
+    "databases.main.engine": HEAD + '[databases.main]\nengine = "postgres"\nenv = "U"\n' + STAGE,
+    "databases.main.migrate": HEAD + '[databases.main]\nengine = "sqlite"\nenv = "U"\nmigrate = "x"\n' + STAGE,
+    "databases.main.env_parts": HEAD + '[databases.main]\nengine = "sqlite"\nenv_parts = { H = "path" }\n' + STAGE,
+    "databases.main.url_scheme": HEAD
+    + '[databases.main]\nengine = "sqlite"\nenv = "U"\nurl_scheme = "sqlite+aiosqlite"\n'
+    + STAGE,
+    "jobs.settle.schedule": HEAD
+    + '[jobs.settle]\ncommand = "x"\nschedule = "@daily"\n[environments.stage]\nschedules = true\n',
+    "jobs.settle.egress": HEAD + '[jobs.settle]\ncommand = "x"\negress = ["a.example:443"]\n' + STAGE,
+    "jobs.settle.volumes.data": HEAD + '[jobs.settle]\ncommand = "x"\nvolumes = { data = "/srv" }\n' + STAGE,
+    "policy": HEAD + '[policy]\ngates = ["ci/tests"]\n' + STAGE,
+    "environments.stage.host": HEAD + STAGE + 'host = "ssh://deploy@example.org"\n',
+    "environments.stage.secrets": HEAD + '[secrets]\nrequired = ["A"]\n' + STAGE + 'secrets = { A = { env = "A" } }\n',
+    "environments.stage.access": HEAD + STAGE + 'access = { allow = ["192.0.2.0/24"] }\n',
+    "environments.stage.egress": HEAD + STAGE + "egress = { web = [] }\n",
+    "environments.stage.strategy.kind": HEAD + STAGE + 'strategy = "recreate"\n',
+    "environments.stage.databases": HEAD
+    + '[databases.main]\nengine = "sqlite"\nenv = "U"\n'
+    + STAGE
+    + "databases = { main = { resources = { cpu = 1 } } }\n",
+    "environments.stage.backup": HEAD + STAGE + 'backup = { every = "1h" }\n',
+    "environments.stage.tls": HEAD + STAGE + 'tls = { acme = "ops@example.org" }\n',
+    "environments.stage.requires.restore_tested_within": HEAD + STAGE + 'requires = { restore_tested_within = "7d" }\n',
+}
+
+
+@pytest.mark.parametrize("key", CASES)
+def test_each_thing_is_named_and_nothing_else(key):
+    """One line for what is asked for, with what to do instead."""
+    manifest = load_text(CASES[key])
+    (problem,) = unsupported(manifest, "stage")
+    assert problem.key == key
+    assert problem.text
+    assert problem.remedy
+    with pytest.raises(LadingError) as caught:
+        refuse_unsupported(manifest, "stage")
+    assert (caught.value.code, caught.value.exit_status) == ("not-supported", 2)
+    assert key in str(caught.value)
+
+
+def test_a_canary_is_named_by_kind_and_share():
+    """Every key of a refused feature is named."""
+    manifest = load_text(HEAD + STAGE + 'strategy = { kind = "canary", canary = 0.1 }\n')
+    found = [problem.key for problem in unsupported(manifest, "stage")]
+    assert found == ["environments.stage.strategy.kind", "environments.stage.strategy.canary"]
+
+
+def test_every_rule_has_a_case():
+    """No rule stands untested, and each names a key of the grammar."""
+    covered = {tuple(key.split(".")) for key in CASES} | {("environments", "stage", "strategy", "canary")}
+    for rule in RULES:
+        steps = rule.key.split(".")
+        assert any(
+            len(case) == len(steps) and all(step in ("*", part) for step, part in zip(steps, case, strict=True))
+            for case in covered
+        ), rule.key
+        assert _known(MANIFEST, steps), rule.key
+
+
+def _known(kind: Kind, steps: list[str]) -> bool:
+    if steps[-1] == "*":
+        steps = steps[:-1]
+    names = {tuple("*" if part.isupper() else part for part in path.split(".")) for path, _ in keys()}
+    return tuple(steps) in names
+
+
+def test_what_is_supported_is_not_refused():
+    """Approvals, replicas, resources, a local agent's socket and volumes by variable all work."""
+    manifest = load_text(
+        HEAD
+        + 'volumes = { data = { env = "DATA", path = "/srv/data" } }\n'
+        + '[jobs.settle]\ncommand = "x"\nschedule = "@daily"\n'
+        + STAGE
+        + 'host = "unix:///run/lading/agent.sock"\nreplicas = { web = 2 }\nresources = { web = { cpu = 1 } }\n'
+        + 'strategy = { watch = "10s" }\nrequires = { approvals = 1, gates = ["ci/tests"], max_age = "1d" }\n'
+        + "[environments.production]\nschedules = false\n"
+    )
+    assert unsupported(manifest, "stage") == []
+    assert unsupported(manifest, "production") == []
+
+
+@pytest.mark.parametrize(
+    ("table", "refused"),
+    [
+        ("[environments.e]\n", False),
+        ('[environments.e]\ntier = "production"\n', True),
+        ('[environments.e]\ntier = "production"\nschedules = false\n', False),
+        ("[environments.e]\nschedules = true\n", True),
+    ],
+)
+def test_a_schedule_matters_where_schedules_are_on(table, refused):
+    """A schedule that would not run anyway is no reason to refuse."""
+    manifest = load_text(HEAD + '[jobs.settle]\ncommand = "x"\nschedule = "@daily"\n' + table)
+    assert bool(unsupported(manifest, "e")) is refused
+
+
+def test_other_environments_do_not_matter():
+    """Deploying to stage is not stopped by what production asks for."""
+    manifest = load_text(HEAD + STAGE + '[environments.production]\nhost = "ssh://example.org"\n')
+    assert unsupported(manifest, "stage") == []
+    assert len(unsupported(manifest, "production")) == 1
+
+
+def test_an_unknown_environment_is_said_to_be_unknown():
+    """The error names those that there are."""
+    with pytest.raises(LadingError, match="it has: stage") as caught:
+        unsupported(load_text(HEAD + STAGE), "prod")
+    assert caught.value.code == "unknown-environment"
+
+
+def test_map_kinds_are_walked():
+    """The reference reaches tables behind names of one's own."""
+    assert isinstance(MANIFEST.keys["services"].kind, MapOf)
+    assert any(path == "environments.NAME.databases.NAME.url" for path, _ in keys())
