@@ -148,6 +148,7 @@ class Bills:
             manifest=digest_of(release.manifest.frozen()),
             nonce=nonce,
             own=self._signer.fingerprint,
+            own_earlier=tuple(key.fingerprint for key in self._keys.own_earlier()),
         )
 
     def _audit(self, who: str, act: str, reason: str, release: Release, environment: str) -> None:

@@ -86,7 +86,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         world = guard(world, Faults.from_environment(environ[FAULTS]))
     keys = Keys(journal, ring, clock)
     changes, locks = Changes(), Locks()
-    rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), changes, locks)
+    rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(), *keys.own_earlier())), changes, locks)
     supervisor = Supervisor(world, locks, rollouts.admission, chores=(runtime.maintain,))
     started = time.time()
 

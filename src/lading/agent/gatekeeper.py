@@ -18,7 +18,7 @@ from lading.ports.journal import Audit
 class Gatekeeper:
     """Holds a release's bill against the policy of the environment it wants to enter.
 
-    ``own_keys`` gives the agent's own keys as trusted ones: what it signed itself counts.
+    ``own_keys`` gives the agent's own keys, present and replaced, as trusted ones: what it signed itself counts.
     """
 
     def __init__(self, world: World, own_keys: Callable[[], Sequence[TrustedKey]]) -> None:
@@ -63,6 +63,7 @@ class Gatekeeper:
         requested_by: str,
     ) -> None:
         policy = tighten(self.policy_of(record.project, record.name, record.tier), configuration.table.requires)
+        own = self._own_keys()
         asked = Asked(
             project=record.project,
             environment=record.name,
@@ -72,8 +73,9 @@ class Gatekeeper:
             requester=requested_by,
             nonce=self._take(nonce),
             own=self._world.signer.fingerprint,
+            own_earlier=tuple(key.fingerprint for key in own if key.fingerprint != self._world.signer.fingerprint),
         )
-        trusted = (*self._own_keys(), *self._world.journal.trusted())
+        trusted = (*own, *self._world.journal.trusted())
         known = (*self._world.journal.statements(release.digest), *bill)
         judged = verdict(known, trusted, policy, asked, self._world.clock.now())
         if not judged.accepted:
@@ -89,7 +91,7 @@ class Gatekeeper:
             happened=f"{record.name} does not take {release.version}: the process runtime gives isolation: none",
             details=("instances run as ordinary processes of this host, with no container around them",),
             now=f"serving: {_serving(record) or 'nothing yet'}, untouched",
-            hint=f"where that is acceptable: lading policy allow {record.name} process-runtime --reason WHY",
+            hint=f"where that is acceptable: lading policy allow {record.name} no-isolation --reason WHY",
         )
 
     def _check_secrets(self, release: Release, configuration: Configuration, record: EnvironmentRecord) -> None:

@@ -48,9 +48,13 @@ class Keys:
         """Return the own key and the keys believed besides."""
         return Trust(own=self.own(), keys=tuple(self._journal.trusted()))
 
+    def own_earlier(self) -> tuple[TrustedKey, ...]:
+        """Return the agent's own replaced keys: what they signed goes on counting."""
+        return tuple(self._ring.earlier())
+
     def believed(self) -> tuple[TrustedKey, ...]:
-        """Return every key whose statements count, the agent's own included."""
-        return (self.own(), *self._journal.trusted())
+        """Return every key whose statements count, the agent's own (present and replaced) included."""
+        return (self.own(), *self.own_earlier(), *self._journal.trusted())
 
     def introductions(self) -> tuple[Envelope, ...]:
         """Return the words of the agent's earlier keys about its later ones."""
@@ -61,6 +65,8 @@ class Keys:
         key = pin(_line(name, public), role, self._clock.now(), name)
         if key.name == self._ring.signer.name:
             raise _own_name(key.name)
+        if any(other.name == key.name and other.fingerprint != key.fingerprint for other in self._journal.trusted()):
+            raise _taken_name(key.name)
         self._journal.trust(key)
         self._audit(who, "trust add", reason, name=name, fingerprint=key.fingerprint, role=role)
         return key
@@ -121,4 +127,14 @@ def _own_name(name: str) -> LadingError:
         happened="that is this agent's own name",
         now="the trusted keys are as they were",
         hint="give the other agent another name: lading trust add NAME KEY",
+    )
+
+
+def _taken_name(name: str) -> LadingError:
+    return LadingError(
+        "usage",
+        doing="trusting a key",
+        happened=f"another key is believed under the name {name}, and statements are told apart by name",
+        now="nothing was changed",
+        hint=f"choose another name, or first: lading trust remove {name}",
     )

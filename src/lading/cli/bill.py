@@ -84,8 +84,8 @@ def revoke(state: State, environment: str, version: str, reason: str, undo: bool
         "undo": undo,
     }
     state.agent_for(environment).post("/v1/revocations", told)
-    counts = "counts again" if undo else "no longer counts"
-    state.say(f"{version} {counts} as passed in {environment}")
+    counts = "is no longer revoked by" if undo else "is refused from now on wherever one believes"
+    state.say(f"{version} {counts} the agent of {environment}")
     state.result({"revocation": told})
 
 
