@@ -25,9 +25,9 @@ INSERT INTO "events" VALUES(4,1,4,'{"rollout":1,"seq":4,"at":1700000000.0,"kind"
 INSERT INTO "events" VALUES(5,1,5,'{"rollout":1,"seq":5,"at":1700000000.0,"kind":"step","step":2,"name":"start","subject":"web/1 web/2","text":"v1.0.0","seconds":null,"data":{}}');
 INSERT INTO "events" VALUES(6,1,6,'{"rollout":1,"seq":6,"at":1700000000.0,"kind":"done","step":2,"name":"start","subject":"web/1 web/2","text":"none","seconds":0.0,"data":{}}');
 INSERT INTO "events" VALUES(7,1,7,'{"rollout":1,"seq":7,"at":1700000000.0,"kind":"step","step":3,"name":"health","subject":"web/1 web/2","text":"GET /health","seconds":null,"data":{}}');
-INSERT INTO "events" VALUES(8,1,8,'{"rollout":1,"seq":8,"at":1700000000.0,"kind":"done","step":3,"name":"health","subject":"web/1 web/2","text":"GET /health","seconds":0.0,"data":{}}');
+INSERT INTO "events" VALUES(8,1,8,'{"rollout":1,"seq":8,"at":1700000000.0,"kind":"done","step":3,"name":"health","subject":"web/1 web/2","text":"at once","seconds":0.0,"data":{}}');
 INSERT INTO "events" VALUES(9,1,9,'{"rollout":1,"seq":9,"at":1700000000.0,"kind":"step","step":4,"name":"ready","subject":"web/1 web/2","text":"GET /ready","seconds":null,"data":{}}');
-INSERT INTO "events" VALUES(10,1,10,'{"rollout":1,"seq":10,"at":1700000000.0,"kind":"done","step":4,"name":"ready","subject":"web/1 web/2","text":"GET /ready","seconds":0.0,"data":{}}');
+INSERT INTO "events" VALUES(10,1,10,'{"rollout":1,"seq":10,"at":1700000000.0,"kind":"done","step":4,"name":"ready","subject":"web/1 web/2","text":"at once","seconds":0.0,"data":{}}');
 INSERT INTO "events" VALUES(11,1,11,'{"rollout":1,"seq":11,"at":1700000000.0,"kind":"step","step":5,"name":"smoke","subject":"","text":"2 checks on the candidate","seconds":null,"data":{}}');
 INSERT INTO "events" VALUES(12,1,12,'{"rollout":1,"seq":12,"at":1700000000.0,"kind":"progress","step":5,"name":"smoke","subject":"","text":"status","seconds":null,"data":{"check":1,"of":2}}');
 INSERT INTO "events" VALUES(13,1,13,'{"rollout":1,"seq":13,"at":1700000000.0,"kind":"progress","step":5,"name":"smoke","subject":"","text":"report","seconds":null,"data":{"check":2,"of":2}}');
@@ -57,9 +57,9 @@ INSERT INTO "events" VALUES(36,2,4,'{"rollout":2,"seq":4,"at":1700000002.0,"kind
 INSERT INTO "events" VALUES(37,2,5,'{"rollout":2,"seq":5,"at":1700000002.0,"kind":"step","step":2,"name":"start","subject":"web/1 web/2","text":"v1.1.0","seconds":null,"data":{}}');
 INSERT INTO "events" VALUES(38,2,6,'{"rollout":2,"seq":6,"at":1700000002.0,"kind":"done","step":2,"name":"start","subject":"web/1 web/2","text":"none","seconds":0.0,"data":{}}');
 INSERT INTO "events" VALUES(39,2,7,'{"rollout":2,"seq":7,"at":1700000002.0,"kind":"step","step":3,"name":"health","subject":"web/1 web/2","text":"GET /health","seconds":null,"data":{}}');
-INSERT INTO "events" VALUES(40,2,8,'{"rollout":2,"seq":8,"at":1700000002.0,"kind":"done","step":3,"name":"health","subject":"web/1 web/2","text":"GET /health","seconds":0.0,"data":{}}');
+INSERT INTO "events" VALUES(40,2,8,'{"rollout":2,"seq":8,"at":1700000002.0,"kind":"done","step":3,"name":"health","subject":"web/1 web/2","text":"at once","seconds":0.0,"data":{}}');
 INSERT INTO "events" VALUES(41,2,9,'{"rollout":2,"seq":9,"at":1700000002.0,"kind":"step","step":4,"name":"ready","subject":"web/1 web/2","text":"GET /ready","seconds":null,"data":{}}');
-INSERT INTO "events" VALUES(42,2,10,'{"rollout":2,"seq":10,"at":1700000002.0,"kind":"done","step":4,"name":"ready","subject":"web/1 web/2","text":"GET /ready","seconds":0.0,"data":{}}');
+INSERT INTO "events" VALUES(42,2,10,'{"rollout":2,"seq":10,"at":1700000002.0,"kind":"done","step":4,"name":"ready","subject":"web/1 web/2","text":"at once","seconds":0.0,"data":{}}');
 INSERT INTO "events" VALUES(43,2,11,'{"rollout":2,"seq":11,"at":1700000002.0,"kind":"step","step":5,"name":"smoke","subject":"","text":"2 checks on the candidate","seconds":null,"data":{}}');
 INSERT INTO "events" VALUES(44,2,12,'{"rollout":2,"seq":12,"at":1700000002.0,"kind":"progress","step":5,"name":"smoke","subject":"","text":"status","seconds":null,"data":{"check":1,"of":2}}');
 INSERT INTO "events" VALUES(45,2,13,'{"rollout":2,"seq":13,"at":1700000002.0,"kind":"progress","step":5,"name":"smoke","subject":"","text":"report","seconds":null,"data":{"check":2,"of":2}}');
