@@ -6,6 +6,7 @@ import os
 import pwd
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 from urllib.parse import quote, urlencode
 
@@ -81,11 +82,11 @@ class Agent:
     def stream(self, method: str, path: str, body: Body = None, **query: Any) -> Iterator[dict[str, Any]]:
         """Yield the JSON lines of an answer as they come; an ``error`` line is raised.
 
-        Raise :class:`StreamLost` when the agent goes away in between.
+        Raise :class:`StreamLost` when the connection breaks; but an agent that goes away may also just end the stream,
+        so only a result line tells that it is complete.
         """
         timeout = ANSWER_TIMEOUT if body is not None else SILENCE_TIMEOUT
-        response = self._send(method, _url(path, query), body, "application/octet-stream", timeout)
-        with response:
+        with self._send(method, _url(path, query), body, "application/octet-stream", timeout) as response:
             try:
                 for line in response:
                     if line.strip():
@@ -117,24 +118,29 @@ class Agent:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 raise self._broken(error) from error
 
+    @contextmanager
     def _send(
         self, method: str, url: str, body: Body, content_type: str, timeout: float, accept: tuple[int, ...] = ()
-    ) -> http.client.HTTPResponse:
+    ) -> Iterator[http.client.HTTPResponse]:
         connection = self._connect(timeout)
+        try:
+            response = self._response(connection, method, url, body, content_type)
+            self._check(response, accept)
+            yield response
+        finally:
+            connection.close()
+
+    def _response(
+        self, connection: UnixConnection, method: str, url: str, body: Body, content_type: str
+    ) -> http.client.HTTPResponse:
         headers = {API_HEADER: API_VERSION, USER_HEADER: requester(), "Connection": "close"}
         if body is not None:
             headers["Content-Type"] = content_type
         try:
             _write(connection, method, url, body, headers)
-            response = connection.getresponse()
+            return connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
             raise self._broken(error) from error
-        except BaseException:
-            connection.close()
-            raise
-        self._check(response, accept)
-        return response
 
     def _connect(self, timeout: float) -> UnixConnection:
         connection = UnixConnection(self.address.socket, timeout)
@@ -155,8 +161,7 @@ class Agent:
     def _check(self, response: http.client.HTTPResponse, accept: tuple[int, ...]) -> None:
         spoken = response.getheader(API_HEADER)
         if response.status >= 400 and response.status not in accept:
-            with response:
-                answer = _parsed(response.read())
+            answer = _parsed(response.read())
             if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
                 raise AgentError(answer)
             if spoken == API_VERSION:
@@ -167,7 +172,6 @@ class Agent:
                     hint="lading agent status; its log says more",
                 )
         if spoken != API_VERSION:
-            response.close()
             raise LadingError(
                 "agent-refused",
                 doing=f"asking the agent at {self.address}",
