@@ -52,6 +52,10 @@ def _check_form(path: Path, step: dict[str, Any], findings: Findings) -> None:
         if "auth" in step and len(auth) != 1:
             findings.add((*path, "auth"), "needs one of bearer and basic", "")
         return
+    if "{{" in (text(step, "command") or ""):
+        # An argument list can be read by every user of the host.
+        remedy = "secrets and captured values are in its environment under their own names"
+        findings.add((*path, "command"), "holds {{, and a command's arguments take no values", remedy)
     _refuse(path, step, _HTTP_ONLY, f"is for requests, and this step is a {forms[0]}", findings)
     _refuse((*path, "expect"), expect, _HTTP_EXPECTATIONS, f"is for requests, not for a {forms[0]}", findings)
 
@@ -117,7 +121,7 @@ def _check_values(path: Path, step: dict[str, Any], known: set[str], findings: F
 
 def _templates(step: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     """Give every text of a step that may hold templates."""
-    for key in (*METHODS, "command"):
+    for key in METHODS:
         if isinstance(step.get(key), str):
             yield (key,), step[key]
     pending: list[tuple[Path, Any]] = [((key,), step.get(key)) for key in ("headers", "json", "form")]

@@ -154,8 +154,9 @@ class Auth(_Value, frozen=True, kw_only=True, omit_defaults=True):
 class SmokeStep(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """One ``[[smoke]]``: an HTTP request, a command or a job, with what it must give.
 
-    ``{{NAME}}`` in ``path``, ``headers``, ``json``, ``form`` and ``command`` stands for a secret of that name or a
-    value captured by an earlier step; ``capture`` maps a new name to a dotted path into the JSON answer.
+    ``{{NAME}}`` in ``path``, ``headers``, ``json`` and ``form`` stands for a secret of that name or a value captured
+    by an earlier step; commands and jobs find them in their environment. ``capture`` maps a new name to a dotted path
+    into the JSON answer.
     """
 
     name: str

@@ -60,7 +60,8 @@ def _request(context: Context, step: Smoke, check: SmokeStep, values: dict[str, 
 def _run(context: Context, step: Smoke, check: SmokeStep, values: dict[str, Secret]) -> Answer:
     spec, timeout = _spec_of(step.unit, check)
     # Values travel as environment variables: an argument list can be read by every user of the host.
-    secrets = {**values, **context.secrets_of(spec)}
+    captured = {key: value for key, value in values.items() if key.isidentifier()}
+    secrets = {**captured, **context.secrets_of(spec)}
     name = f"{context.rollout.project}-{context.rollout.environment}-r{context.rollout.id}-{step.where}-{check.name}"
     run = Run(name=_safe(name), spec=spec, args=check.args, timeout=timeout)
     result = context.world.runtime.run(run, secrets)
