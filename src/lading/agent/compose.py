@@ -45,6 +45,7 @@ from lading.secrets.age_file import AgeSecrets
 
 # Recovery tests set faults for the agent they start; without the variable no guard is in the way.
 FAULTS = "LADING_FAULTS"
+FAULTS_TRACE = "LADING_FAULTS_TRACE"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +84,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         clock=clock,
     )
     if environ.get(FAULTS):
-        world = guard(world, Faults.from_environment(environ[FAULTS]))
+        world = guard(world, Faults.from_environment(environ[FAULTS], environ.get(FAULTS_TRACE, "")))
     keys = Keys(journal, ring, clock)
     changes, locks = Changes(), Locks()
     rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(), *keys.own_earlier())), changes, locks)

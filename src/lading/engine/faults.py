@@ -11,6 +11,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,7 +28,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """What to do at a point: ``kill`` the agent, or ``fail`` the act.
 
     ``point`` is ``port.method:before`` or ``port.method:after``, ``at`` the how-manieth visit it begins with (from 1),
-    ``times`` how often (0: for good).
+    ``times`` how often (0: for good). Only visits of threads whose name begins with ``thread`` count: an agent's
+    supervisor visits the same points as its rollouts do.
     """
 
     point: str
@@ -35,6 +37,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     at: int = 1
     times: int = 1
     code: str = "step-failed"
+    thread: str = ""
 
     def strikes(self, visit: int) -> bool:
         """Tell whether the fault happens at this visit of its point."""
@@ -52,30 +55,49 @@ def raise_killed() -> None:
 
 
 class Faults:
-    """Counts the visits of every point and strikes where a fault is set."""
+    """Counts the visits of every point and strikes where a fault is set.
 
-    def __init__(self, faults: tuple[Fault, ...] = (), kill: Callable[[], None] = kill_process) -> None:
+    ``trace`` is a file that gets a line ``THREAD POINT`` for every visit: what there is to strike at.
+    """
+
+    def __init__(
+        self, faults: tuple[Fault, ...] = (), kill: Callable[[], None] = kill_process, trace: Path | None = None
+    ) -> None:
         self._faults = faults
         self._kill = kill
+        self._trace = trace
         self._lock = threading.Lock()
+        self._seen = [0] * len(faults)
         self.visits: Counter[str] = Counter()
 
     @classmethod
-    def from_environment(cls, text: str) -> "Faults":
+    def from_environment(cls, text: str, trace: str = "") -> "Faults":
         """Read faults from JSON, as the agent takes them from ``LADING_FAULTS`` in recovery tests."""
-        return cls(msgspec.json.decode(text, type=tuple[Fault, ...]))
+        return cls(msgspec.json.decode(text, type=tuple[Fault, ...]), trace=Path(trace) if trace else None)
 
     def visit(self, point: str) -> None:
         """Count a visit of the point and strike if a fault is set for it."""
+        thread = threading.current_thread().name
         with self._lock:
             self.visits[point] += 1
-            visit = self.visits[point]
-        for fault in self._faults:
-            if fault.point != point or not fault.strikes(visit):
-                continue
-            if fault.act == "kill":
-                self._kill()
-            raise LadingError(fault.code, doing=point, happened="a fault was injected here")
+            struck = self._struck(point, thread)
+            if self._trace is not None:
+                with self._trace.open("a") as file:
+                    file.write(f"{thread} {point}\n")
+        if struck is None:
+            return
+        if struck.act == "kill":
+            self._kill()
+        raise LadingError(struck.code, doing=point, happened="a fault was injected here")
+
+    def _struck(self, point: str, thread: str) -> Fault | None:
+        struck = None
+        for number, fault in enumerate(self._faults):
+            if fault.point == point and thread.startswith(fault.thread):
+                self._seen[number] += 1
+                if struck is None and fault.strikes(self._seen[number]):
+                    struck = fault
+        return struck
 
 
 def methods_of(protocol: type) -> tuple[str, ...]:
