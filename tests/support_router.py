@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import os
 import threading
 import time
 from collections import Counter
@@ -12,6 +13,9 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+# Test runs side by side must not take each other's ports; above 32767 the system gives them to clients.
+FIRST_PORT = 20000 + os.getpid() % 200 * 60
 
 TICK = 0.03  # seconds between two events of a stream
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

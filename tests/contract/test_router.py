@@ -13,7 +13,7 @@ from lading.ports.router.conformance import RouterConformance
 from lading.ports.router.memory import MemoryRouter
 from lading.router.settings import RouterSettings
 from lading.router.traefik import TraefikRouter
-from tests.support_router import Instance
+from tests.support_router import FIRST_PORT, Instance
 
 
 class TestMemoryRouter(RouterConformance):
@@ -37,7 +37,7 @@ class TestTraefikRouter(RouterConformance):
     @pytest.fixture
     def router(self, tmp_path: Path) -> Iterator[Router]:
         self.servers: dict[str, Instance] = {}
-        router = TraefikRouter(tmp_path / "router", settings=RouterSettings(pool_first=27300, pool_size=4))
+        router = TraefikRouter(tmp_path / "router", settings=RouterSettings(pool_first=FIRST_PORT, pool_size=4))
         router.ensure()
         yield router
         router.stop()

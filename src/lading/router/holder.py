@@ -19,13 +19,14 @@ from typing import Any
 
 from lading.router.identity import boot_id, is_running, read_json, start_time, write_whole
 from lading.router.process import address_of, become, detach, log, status_of
-from lading.router.sockets import bind, open_up, shut, take_over, turn_away
+from lading.router.sockets import bind, holds, open_up, shut, take_over, turn_away
 
 API = "traefik"  # the name Traefik gives the entry point of its own API
 LOADED = "/api/http/middlewares/lading-loaded@file"  # stands in every file of routes
 LOAD_LIMIT = 8.0  # seconds until waiting clients are let through to a router that has not loaded its routes
 OWN_PORT_PATIENCE = 2.0  # seconds an environment's own port may stay taken after a reboot
 SETTLED_AFTER = 2.0  # seconds after which a router that dies is started again at once
+LETTING_GO = 1.0  # seconds until a router that ends must have closed its copies of the sockets
 AGAIN_AFTER = 0.5  # seconds until what the system refused is tried again
 BACK_OFF_LIMIT = 1.0  # seconds between starts of a router that keeps dying
 ANOTHER_HOLDS = 3  # exit status
@@ -186,13 +187,22 @@ class Holder:
 
     def replace(self, old: Process | None) -> None:
         """Start a router; once it has loaded the routes, end ``old``. New connections wait meanwhile."""
+        before = self.router, self.api, self.api_port, self.template
         shut(self.sockets.values())
         self.spawn(beside=old is not None)
-        self.await_loaded()
+        loaded = self.await_loaded()
+        if old is not None and old == before[0] and not loaded and is_running(*old):
+            self.end(self.router or old, patience=1.0)
+            self.router, self.api, self.api_port, self.template = before
+            log("the router that runs goes on")
+        elif old is not None:
+            self.end(old, patience=0.0)
+            # Waiting clients must not be accepted by the one that is leaving.
+            deadline = time.monotonic() + LETTING_GO
+            while holds(old[0], self.sockets.values()) and time.monotonic() < deadline:
+                self.wait(0.002)
         open_up(self.sockets.values())
         self.save(ready=True)
-        if old is not None and old != self.router:
-            self.end(old, patience=0.0)
 
     def revive(self) -> None:
         """Start the router again after it died, with growing pauses when it keeps dying."""
@@ -208,8 +218,6 @@ class Holder:
     def spawn(self, *, beside: bool) -> None:
         """Start Traefik on the held sockets; ``beside`` a running one it gets a fresh port for its API."""
         if self.api is None or beside:
-            if self.api is not None:
-                self.api.close()
             self.api = bind("127.0.0.1", 0)
             self.api_port = self.api.getsockname()[1]
         self.template = self.wanted_template()
@@ -227,14 +235,15 @@ class Holder:
         self.spawned_at = time.monotonic()
         self.save(ready=False)
 
-    def await_loaded(self) -> None:
-        """Wait until the router has loaded the routes, has died, or has taken too long."""
+    def await_loaded(self) -> bool:
+        """Wait until the router has loaded the routes; False when it has died or taken too long."""
         deadline = time.monotonic() + LOAD_LIMIT
         while time.monotonic() < deadline and self.router_runs():
             if self.ending() or status_of(self.api_port, LOADED) == 200:
-                return
+                return True
             self.wait(0.005)
         log(f"Traefik did not load its routes {'in time' if self.router_runs() else 'and ended'}")
+        return False
 
     def router_runs(self) -> bool:
         """Tell whether the router process lives."""

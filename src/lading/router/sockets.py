@@ -96,6 +96,20 @@ def allow_take_over() -> None:
     ctypes.CDLL(None).prctl(pr_set_ptracer, ctypes.c_ulong(anybody), 0, 0, 0)
 
 
+def holds(pid: int, sockets: Iterable[socket.socket]) -> bool:
+    """Tell whether a process still has one of these sockets open."""
+    links = {f"socket:[{os.fstat(sock.fileno()).st_ino}]" for sock in sockets}
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:  # it has ended
+        return False
+    for name in names:
+        with contextlib.suppress(OSError):  # closed while we looked
+            if os.readlink(f"/proc/{pid}/fd/{name}") in links:
+                return True
+    return False
+
+
 def take_over(pid: int) -> dict[int, socket.socket]:
     """Return the listening sockets of a running process by port; empty where the kernel does not allow it."""
     import ctypes
