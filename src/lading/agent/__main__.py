@@ -51,9 +51,10 @@ def _run(home: Home) -> None:
     formatter.known = lambda: composition.secrets.all_values().values()
     log.info("lading %s, pid %s, home %s", __version__, os.getpid(), home.root)
     _begin(composition)
+    # Made before anybody can connect: whoever hears an answer may tell the agent to end, and it ends in order.
+    server = _Server(composition.service.changes, create_app(composition.service))
     listener = listen(home.root)
     home.write_card(Card(pid=os.getpid(), started=time.time(), version=__version__, socket=str(home.root / SOCKET)))
-    server = _Server(composition.service.changes, create_app(composition.service))
     try:
         server.run(sockets=[listener])
     finally:

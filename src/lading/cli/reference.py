@@ -97,7 +97,7 @@ def errors_page() -> str:
         *(f"| `{outcome}` | {EXIT_OF_OUTCOME[outcome]} | {meaning} |" for outcome, meaning in _OUTCOMES.items()),
         "",
         "A refusal ends with the exit status of its error: 3 by policy, 6 when busy, 2 for bad input.",
-        "`lading rollback` and `lading cancel` that turn a running rollout back end with 0 when the old release serves.",
+        "`lading rollback` and `lading cancel` that turn a running rollout back end with 0: the old release serves.",
         "",
         "## Error codes",
         "",
