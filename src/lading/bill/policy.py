@@ -25,7 +25,7 @@ def tighten(policy: Policy, requires: Requires) -> Policy:
     """Return the policy with what the manifest demands beyond it; of two demands the stricter holds."""
     return msgspec.structs.replace(
         policy,
-        passed=_union(policy.passed, requires.passed),
+        passed=_named(_union(policy.passed, requires.passed)),
         gates=_union(policy.gates, requires.gates),
         approvals=max(policy.approvals, requires.approvals),
         max_age=policy.max_age if requires.max_age is None else min(policy.max_age, requires.max_age),
@@ -84,6 +84,11 @@ def loosening(changes: Sequence[str], environment: str, who: str) -> LadingError
         now="the policy stands as it was",
         hint=f"an admin of that agent may do it, and it is audited: lading policy set {environment} --reason WHY",
     )
+
+
+def _named(passed: tuple[str, ...]) -> tuple[str, ...]:
+    # To have passed a named environment is to have passed some environment: asking for both says one thing twice.
+    return tuple(name for name in passed if name != "*") or passed
 
 
 def _union(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ def steps(unit: Pinned, record: EnvironmentRecord, *, back_to_earlier: bool, war
 def _before(unit: Pinned, *, warm: bool) -> Iterator[Step]:
     suite = unit.release.manifest.smoke
     yield Preflight(release=unit.release, configuration=unit.configuration)
-    yield Fetch(release=unit.release)
+    if not warm:
+        yield Fetch(release=unit.release)
     if not unit.web:
         if suite:
             yield Smoke(where="candidate", suite=suite, unit=unit)

@@ -96,7 +96,7 @@ def _failed(context: Context, step: Smoke, check: SmokeStep, answer: Answer) -> 
     words = tuple(line for spec in step.unit.web[:1] for line in context.last_words(spec, lines=3))
     return LadingError(
         "smoke-failed",
-        doing=f'smoke check "{check.name}" {place}',
+        doing=f'smoke check "{check.name}" {place} failed',
         happened=answer.reason,
         details=words,
         hint=f"lading logs {context.rollout.environment} --rollout {context.rollout.id}",

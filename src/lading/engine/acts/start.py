@@ -12,7 +12,7 @@ def act(context: Context, step: Start) -> Done:
     for spec in step.instances:
         state = context.world.runtime.start(spec, context.secrets_of(spec))
         limits = state.limits or limits
-    return Done(text=limits, facts={"instances": [spec.name for spec in step.instances], "limits": limits})
+    return Done(text=step.detail, facts={"instances": [spec.name for spec in step.instances], "limits": limits})
 
 
 def undo(context: Context, step: Start) -> None:

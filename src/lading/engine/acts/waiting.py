@@ -62,7 +62,7 @@ def _address_of(context: Context, spec: InstanceSpec, which: str, tries: int) ->
 def _failed(context: Context, spec: InstanceSpec, which: str, reason: str) -> LadingError:
     return LadingError(
         f"{which}-failed",
-        doing=f"{which} check of {spec.label}",
+        doing=f"{which} check of {spec.label} failed",
         happened=reason,
         hint=f"lading logs {context.rollout.environment} {spec.service} --rollout {context.rollout.id}",
         details=context.last_words(spec),
