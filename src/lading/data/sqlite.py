@@ -22,9 +22,10 @@ _IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY_ROLLBACK", "SQLITE_R
 
 
 class SqliteDatabases:
-    """Gives every database ``root/PROJECT/ENVIRONMENT/NAME/NAME.db``; the file itself is made by who writes first.
+    """Gives every database ``root/PROJECT/ENVIRONMENT/databases/NAME/NAME.db``; who writes first makes the file.
 
-    The directory is its owner's alone (mode 700) and holds nothing but the database and SQLite's own files.
+    Its directory is its owner's alone (mode 700) and holds nothing but the database and SQLite's own files. That of
+    the environment may hold other things of its programs, and may be given to the system user they run as.
     """
 
     def __init__(self, root: Path) -> None:
@@ -32,8 +33,8 @@ class SqliteDatabases:
 
     def place(self, project: str, environment: str, name: str) -> Path:
         """Return the database's file, whether it is there or not."""
-        directory = self._root.joinpath(*map(_directory_name, (project, environment, name)))
-        return directory / f"{directory.name}.db"
+        project, environment, name = map(_directory_name, (project, environment, name))
+        return self._root / project / environment / "databases" / name / f"{name}.db"
 
     def provide(self, project: str, environment: str, name: str, database: Database) -> str:
         """See that the database's directory is there and return its URL; an existing file is not touched."""
@@ -56,8 +57,7 @@ class SqliteDatabases:
                 hint="move Lading's home to a path without them (LADING_HOME)",
             )
         try:
-            place.parent.parent.mkdir(parents=True, exist_ok=True)
-            place.parent.mkdir(mode=0o700, exist_ok=True)
+            self._make_directories(place.parent)
         except OSError as error:
             raise LadingError(
                 "database-failed",
@@ -67,6 +67,13 @@ class SqliteDatabases:
                 hint=f"make {self._root} a directory that the agent may write to",
             ) from error
         return f"{database.url_scheme or 'sqlite'}:///{place}"
+
+    def _make_directories(self, leaf: Path) -> None:
+        """Make what is not there yet: passable for the users of environments, an environment's own for it alone."""
+        self._root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        databases, environment, project = leaf.parents[:3]
+        for directory, mode in ((project, 0o711), (environment, 0o700), (databases, 0o711), (leaf, 0o700)):
+            _make(directory, mode)
 
     def check(self, project: str, environment: str, name: str, database: Database) -> None:  # noqa: ARG002
         """Raise when the database is there and ``quick_check`` finds fault with it; it is opened read-only.
@@ -93,6 +100,16 @@ class SqliteDatabases:
             hint=f"keep a copy of {place.parent}, then restore the database from a backup",
             details=tuple(findings[1:4]),
         )
+
+
+def _make(directory: Path, mode: int) -> None:
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        if not directory.is_dir():
+            raise
+        return
+    directory.chmod(mode)  # whatever the umask
 
 
 def _quick_check(place: Path) -> list[str]:

@@ -26,7 +26,7 @@ def test_url_is_what_sqlalchemy_reads(databases: SqliteDatabases) -> None:
     """The URL has four slashes and leads SQLAlchemy to the very file."""
     url = databases.provide(*WHERE, MAIN)
     assert url == f"sqlite:////{str(databases.place(*WHERE)).lstrip('/')}"
-    assert url.endswith("/shop/stage/main/main.db")
+    assert url.endswith("/shop/stage/databases/main/main.db")
     engine = sqlalchemy.create_engine(url)
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("CREATE TABLE t (x)"))
@@ -40,6 +40,21 @@ def test_only_a_private_directory_is_made(databases: SqliteDatabases) -> None:
     directory = databases.place(*WHERE).parent
     assert directory.stat().st_mode & 0o777 == 0o700
     assert list(directory.iterdir()) == []
+
+
+def test_directories_under_any_umask(databases: SqliteDatabases) -> None:
+    """Users of environments may pass to theirs, and enter no other's, whatever the umask; what is there stays so."""
+    before = os.umask(0o077)
+    try:
+        databases.provide(*WHERE, MAIN)
+    finally:
+        os.umask(before)
+    place = databases.place(*WHERE)
+    modes = [directory.stat().st_mode & 0o777 for directory in place.parents[:4]]
+    assert modes == [0o700, 0o711, 0o700, 0o711]
+    place.parents[2].chmod(0o750)
+    databases.provide("shop", "stage", "other", MAIN)
+    assert place.parents[2].stat().st_mode & 0o777 == 0o750
 
 
 def test_check_changes_no_byte(databases: SqliteDatabases) -> None:
@@ -140,10 +155,10 @@ def test_other_engines_are_refused(databases: SqliteDatabases) -> None:
 
 @given(st.lists(st.tuples(*[st.text(max_size=80)] * 3), min_size=2, max_size=6, unique=True))
 def test_places_are_apart_and_below_the_root(names: list[tuple[str, str, str]]) -> None:
-    """Whatever the names are, each has a place of its own, three directories below the root."""
+    """Whatever the names are, each has a place of its own, in directories of its own below the root."""
     root = Path("/srv/lading/databases")
     places = [SqliteDatabases(root).place(*each) for each in names]
     assert len(set(places)) == len(places)
     for place in places:
         assert Path(os.path.normpath(place)) == place
-        assert place.parents[3] == root
+        assert place.parents[4] == root
