@@ -1,6 +1,7 @@
 """Run the agent: ``python -m lading.agent [--home DIRECTORY]``."""
 
 import argparse
+import ctypes
 import json
 import logging
 import os
@@ -25,6 +26,10 @@ from lading.model.interface import CARD, LOG, SOCKET, home_of
 
 log = logging.getLogger("lading.agent")
 
+# Parameters of glibc's mallopt, from malloc.h.
+M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8
+TRIM_THRESHOLD = 64 * 1024  # bytes free at the top of the heap that are given back
+
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit status."""
@@ -33,6 +38,7 @@ def main() -> int:
     root = parser.parse_args().home or Path(home_of(os.environ, os.getuid()))
     # A client that vanished must not take the agent along.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    _keep_memory_small()
     try:
         _run(Home(root))
     except LadingError as error:
@@ -40,6 +46,15 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201  (whoever started it in the foreground reads it here)
         return error.exit_status
     return 0
+
+
+def _keep_memory_small() -> None:
+    """Let all threads share one heap that gives back what it frees; the interpreter's lock makes them take turns."""
+    allocator = ctypes.CDLL(None)
+    # Another C library than glibc has no such switch, and then everything stays as it is.
+    if hasattr(allocator, "mallopt"):
+        allocator.mallopt(M_ARENA_MAX, 1)
+        allocator.mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD)
 
 
 def _run(home: Home) -> None:
