@@ -75,7 +75,13 @@ class Rollouts:
         """Ask a running rollout to turn back; quiet when it has ended."""
         rollout = self._world.journal.rollout(number)
         if rollout is None:
-            raise LadingError("unknown-rollout", happened=f"there is no rollout {number}", hint="lading history")
+            raise LadingError(
+                "unknown-rollout",
+                doing=f"cancelling rollout {number}",
+                happened="this agent's journal has none of that number",
+                now="nothing was changed",
+                hint="lading history ENVIRONMENT",
+            )
         if rollout.outcome is None:
             self._world.journal.request_cancel(number, who)
 
@@ -251,7 +257,7 @@ def _way_back(world: World, record: EnvironmentRecord, version: str | None) -> P
         doing=f"rollback of {record.name}",
         happened=f"{version} never served here or was pruned" if version else "there is no earlier release",
         now=f"{record.name} serves {record.serving.release.version if record.serving else 'nothing'}; kept: {known}",
-        hint=f"lading history {record.name}",
+        hint=f"lading deploy {record.name} VERSION, for any other release; lading history {record.name} names them",
     )
 
 

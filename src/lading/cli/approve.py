@@ -55,7 +55,10 @@ def _sign(message: bytes, key: Path) -> str:
         raise _failed("the program ssh-keygen is not installed", "apt-get install openssh-client") from error
     if done.returncode != 0:
         reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise _failed(f"ssh-keygen could not sign with {key}: {reason[0]}", "name your key: --key FILE")
+        raise _failed(
+            f"ssh-keygen could not sign with {key}: {reason[0]}",
+            "name your ed25519 key: --key FILE; ssh-keygen -t ed25519 makes one",
+        )
     return done.stdout.decode()
 
 

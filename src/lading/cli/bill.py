@@ -15,6 +15,7 @@ from lading.client.agent import Agent
 from lading.model.errors import LadingError
 
 STDERR = 2  # file descriptor
+FACTS = ("checks", "lost_requests", "exit", "seconds", "reason")  # facts of a statement that the list shows
 NOT_FOUND = 127  # the exit status shells give a command that is not there
 
 
@@ -51,7 +52,7 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     name = "/".join(part for part in (told["environment"], told["gate"]) if part)
     note = "" if entry["trusted"] else f"does not count: {entry['problem']}"
     facts = told.get("facts") or {}
-    shown = ", ".join(f"{key} {facts[key]}" for key in ("checks", "lost_requests", "exit", "seconds") if key in facts)
+    shown = ", ".join(f"{key.replace('_', ' ')} {facts[key]}" for key in FACTS if key in facts)
     return (
         mark,
         name,

@@ -56,7 +56,7 @@ def carry_out(state: State, agent: Agent, request: dict[str, Any]) -> int:
         return 0
     last = tell(state, agent, answer["number"], request["environment"])
     turned = request["kind"] == "rollback" and answer["kind"] != "rollback"
-    return conclude(state, last, turned_back_is_done=turned)
+    return conclude(state, last, kind=answer["kind"], turned_back_is_done=turned)
 
 
 def tell(state: State, agent: Agent, number: int, environment: str = "") -> dict[str, Any]:
@@ -82,14 +82,14 @@ def _detached(state: State, number: int, environment: str) -> None:
     state.note(f"  turn it back: lading cancel {environment or number}")
 
 
-def conclude(state: State, last: dict[str, Any], *, turned_back_is_done: bool = False) -> int:
-    """Print how a rollout ended and return the exit status."""
+def conclude(state: State, last: dict[str, Any], *, kind: str = "deploy", turned_back_is_done: bool = False) -> int:
+    """Print how a rollout of a kind ended and return the exit status."""
     rollout = last["rollout"]
     outcome = rollout["outcome"]
     if state.json:
         echo_json(last)
     elif outcome == "succeeded":
-        state.say(f"\n{_summary(rollout)}")
+        state.say(f"\n{_summary(rollout, kind)}")
     elif turned_back_is_done and outcome in TURNED_BACK:
         state.say(f"\n{rollout['environment']} serves {rollout['previous'] or 'nothing'}; the rollout was turned back")
     else:
@@ -105,12 +105,15 @@ def _exit_status(outcome: str) -> int:
     return EXIT_OF_OUTCOME[outcome]
 
 
-def _summary(rollout: dict[str, Any]) -> str:
+def _summary(rollout: dict[str, Any], kind: str) -> str:
     parts = [f"{rollout['environment']} serves {rollout['release']}"]
     if rollout["requests"]:
         parts.append(f"{rollout['lost_requests']:,} of {count(rollout['requests'], 'probe request')} lost")
     if rollout["previous"] and rollout["previous"] != rollout["release"]:
-        parts.append(f"back in one step: lading rollback {rollout['environment']}")
+        # The release that a rollback left is no way back: one goes forward to it again, by name.
+        back = f"back in one step: lading rollback {rollout['environment']}"
+        forward = f"forward again: lading deploy {rollout['environment']} {rollout['previous']}"
+        parts.append(forward if kind == "rollback" else back)
     return " · ".join(parts)
 
 

@@ -8,8 +8,11 @@ import click
 
 from lading.cli.base import LadingCommand
 from lading.cli.state import State, pass_state
+from lading.client.address import parse_address
 from lading.client.local import agent_at
 from lading.model.errors import LadingError
+
+UNKNOWN = ("agent-unreachable", "agent-refused", "not-supported")  # errors that leave an environment unknown
 
 
 @click.command(cls=LadingCommand)
@@ -27,15 +30,20 @@ def status(ctx: click.Context, state: State, environment: str | None) -> None:
         found = _ask(state.agent, None)
     else:
         hosts = {environment: state.outline.host_of(environment)} if environment else state.outline.hosts
-        found = _of_project(state.outline.name, {name: state.agent or host for name, host in hosts.items()})
+        if state.agent is not None:
+            # A bad address is refused here; one in the manifest must not hide what the other environments serve.
+            parse_address(state.agent)
+            hosts = dict.fromkeys(hosts, state.agent)
+        found = _of_project(state.outline.name, hosts)
     state.result({"environments": found})
     for entry in found:
         for line in _lines(entry):
             state.say(line)
     if not found:
         state.say("no environment has been deployed yet; next: lading deploy local")
-    if any("error" in entry for entry in found):
-        ctx.exit(LadingError("agent-unreachable", happened="").exit_status)
+    for entry in found:
+        if "error" in entry:
+            ctx.exit(LadingError.from_plain(entry["error"]).exit_status)
 
 
 def _of_project(project: str, hosts: dict[str, str | None]) -> list[dict[str, Any]]:
@@ -53,7 +61,8 @@ def _ask(host: str | None, project: str | None) -> list[dict[str, Any]]:
     try:
         entries: list[dict[str, Any]] = agent_at(host).get("/v1/environments", project=project)["environments"]
     except LadingError as error:
-        if error.code != "agent-unreachable" or project is None:
+        # One environment's host must not hide what the others serve.
+        if error.code not in UNKNOWN or project is None:
             raise
         return [{**_nothing("", project), "error": error.to_plain()}]
     return entries
@@ -68,7 +77,8 @@ def _lines(entry: dict[str, Any]) -> list[str]:
 
     name = f"{entry['name']:<14}"
     if "error" in entry:
-        return [f"{name} not known: {entry['error']['doing']}: {entry['error']['happened']}"]
+        error = entry["error"]
+        return [f"{name} not known: {error['doing']}: {error['happened']}", f"  next:    {error['hint']}"]
     lines = [f"{name} serves nothing yet"]
     if entry["release"]:
         since = f"  since {age(entry['since'])}" if entry.get("since") else ""
@@ -78,7 +88,8 @@ def _lines(entry: dict[str, Any]) -> list[str]:
         running = entry["rollout"]
         lines.append(f"  rollout {running['id']} under way: {running['kind']} {running['release']}, {running['step']}")
     if entry.get("standby"):
-        lines.append(f"  {entry['standby']} stands by for: lading rollback {entry['name']}")
+        # By name: after a rollback it is the newer release that stands by, and that is no way back.
+        lines.append(f"  {entry['standby']} stands by for: lading rollback {entry['name']} --to {entry['standby']}")
     if entry.get("alert"):
         lines.append(f"  ALERT {entry['alert']}")
     return lines

@@ -21,7 +21,8 @@ def act(context: Context, step: Prune) -> Done:
         context.world.runtime.remove(spec.name)
         removed += 1
     freed = context.world.store.prune(set(_names(context.world)))
-    return Done(text=f"{removed} instances, {freed / 1e6:.1f} MB", facts={"instances": removed, "bytes": freed})
+    text = f"{removed} instance{'' if removed == 1 else 's'}, {freed / 1e6:.1f} MB"
+    return Done(text=text, facts={"instances": removed, "bytes": freed})
 
 
 def _names(world: World) -> Iterator[str]:

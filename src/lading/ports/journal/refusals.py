@@ -22,7 +22,8 @@ def busy(kind: str, holder: Rollout, at: float) -> LadingError:
         happened=f"{holder.requested_by} started a {holder.kind} of {holder.plan.release} "
         f"there at {since}{age}, and rollout {holder.id} has not ended",
         now=f"{holder.environment} is in the hands of rollout {holder.id}; nothing else was touched",
-        hint=f"wait until it ends; lading status shows how far {holder.environment} is",
+        hint=f"wait until it ends (lading status {holder.environment} shows how far it is), "
+        f"or turn it back: lading cancel {holder.environment}",
     )
 
 

@@ -93,7 +93,8 @@ def port_taken(environment: str, happened: str) -> LadingError:
         doing=f"local port of {environment}",
         happened=happened,
         now="the routes of other environments are untouched",
-        hint="free the port, or give the environment another one with `port = …` in lading.toml",
+        hint="free the port (ss -ltnp shows who has it), or write another one in lading.toml: "
+        f"port = … in [environments.{environment.rpartition('/')[2]}]",
     )
 
 
