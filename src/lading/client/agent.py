@@ -177,7 +177,7 @@ class Agent:
                 doing=f"asking the agent at {self.address}",
                 happened=f"it speaks version {spoken or 'unknown'} of the interface, this client version {API_VERSION}",
                 now="nothing was changed",
-                hint="install the same version of lading on both sides, then: lading agent stop; lading agent start",
+                hint="install the same version on both sides, then: lading agent stop; lading agent start",
             )
 
     def _unreachable(self, error: OSError) -> LadingError:
