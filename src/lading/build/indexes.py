@@ -37,8 +37,12 @@ def uv_variables(environment: Mapping[str, str]) -> dict[str, str]:
     for name, variable in TRANSLATED.items():
         told = environment.get(variable) or environment.get(OLDER_NAMES.get(variable, ""))
         if name in settings and not told:
-            separator = "," if variable == "UV_FIND_LINKS" else " "
-            variables[variable] = separator.join(settings[name].split())
+            places = settings[name].split()
+            if variable == "UV_FIND_LINKS":
+                # pip passes over a directory that is not there; uv would end at it.
+                places = [place for place in places if "://" in place or Path(place).exists()]
+            if places:
+                variables[variable] = ("," if variable == "UV_FIND_LINKS" else " ").join(places)
     if "UV_INDEX" in variables and "UV_INDEX_STRATEGY" not in environment:
         # pip looks for a version in all indexes; every file is checked by its hash, so none can slip in another.
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"

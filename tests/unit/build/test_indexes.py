@@ -16,12 +16,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def test_pips_settings_are_said_to_uv(environment: dict[str, str]) -> None:
     """Index, further indexes and directories of wheels are translated, from file and variables."""
-    environment |= {"PIP_INDEX_URL": "https://mirror.example/simple", "PIP_FIND_LINKS": "/wheels /more"}
+    environment |= {"PIP_INDEX_URL": "https://mirror.example/simple", "PIP_FIND_LINKS": f"{tmp_path} /not/there https://wheels.example/"}
     variables = uv_variables(environment)
     assert variables["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
     assert variables["UV_INDEX"] == "https://a.example/simple https://b.example/simple"
     assert variables["UV_INDEX_STRATEGY"] == "unsafe-best-match"
-    assert variables["UV_FIND_LINKS"] == "/wheels,/more"
+    assert variables["UV_FIND_LINKS"] == f"{tmp_path},https://wheels.example/"
 
 
 @pytest.mark.parametrize("name", ["UV_INDEX", "UV_EXTRA_INDEX_URL"])
