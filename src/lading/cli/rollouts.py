@@ -13,7 +13,7 @@ from lading.cli.progress import story_for
 from lading.cli.state import State, echo, echo_json
 from lading.cli.words import count
 from lading.client.agent import Agent, AgentError
-from lading.client.follow import follow
+from lading.client.follow import ask, follow
 from lading.model.errors import LadingError
 
 TURNED_BACK = ("unwound", "cancelled", "rolled_back")
@@ -48,7 +48,7 @@ def _refused(environment: str, release: str | None) -> dict[str, Any]:
 
 def carry_out(state: State, agent: Agent, request: dict[str, Any]) -> int:
     """Ask for a rollout, tell its story, print its result, and return the exit status."""
-    answer = agent.post("/v1/rollouts", request)
+    answer = ask(agent, request)
     if answer["number"] is None:
         rollout = answer["rollout"]
         state.say(f"{rollout['environment']} already serves {rollout['release']} as configured; nothing to do")

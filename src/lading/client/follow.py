@@ -1,4 +1,4 @@
-"""Follows a rollout to its end, over agents that die and come back."""
+"""Asks for a rollout and follows it to its end, over agents that die and come back."""
 
 import time
 from collections.abc import Iterator
@@ -9,6 +9,42 @@ from lading.model.errors import LadingError
 
 LOST_AGENT_LIMIT = 60.0  # seconds without an agent before following is given up
 LOST_AGENT_PAUSE = 0.2  # seconds between tries to reach it again
+CLOCKS_APART = 5.0  # seconds by which the clocks of client and agent may differ
+
+
+def ask(agent: Agent, request: dict[str, Any]) -> dict[str, Any]:
+    """Ask for a rollout and return the agent's answer: ``number`` (None: nothing to do), ``kind``, ``rollout``.
+
+    When the agent goes away over it, ask what it had accepted. Raise ``agent-unreachable`` when that cannot be asked,
+    or when it knows of no such rollout: then nothing was opened.
+    """
+    began = time.time()
+    try:
+        answer: dict[str, Any] = agent.post("/v1/rollouts", request)
+    except LadingError as error:
+        if error.code != "agent-unreachable":
+            raise
+        return _accepted(agent, request, began, error)
+    return answer
+
+
+def _accepted(agent: Agent, request: dict[str, Any], began: float, error: LadingError) -> dict[str, Any]:
+    try:
+        told = agent.get("/v1/rollouts", project=request["project"], environment=request["environment"], limit=1)
+    except LadingError:
+        raise error from None
+    for rollout in told["rollouts"]:
+        asked = (request["kind"], request["requested_by"], request.get("version") or rollout["release"])
+        known = (rollout["kind"], rollout["requested_by"], rollout["release"])
+        if asked == known and rollout["created"] >= began - CLOCKS_APART:
+            return {"number": rollout["id"], "kind": rollout["kind"], "rollout": rollout}
+    raise LadingError(
+        error.code,
+        doing=error.doing,
+        happened=error.happened,
+        now="it answers again and has opened no such rollout; what it serves was not touched",
+        hint="the same command again",
+    ) from error
 
 
 def follow(agent: Agent, number: int) -> Iterator[dict[str, Any]]:
