@@ -14,9 +14,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path), "PIP_CONFIG_FILE": str(config)}
 
 
-def test_pips_settings_are_said_to_uv(environment: dict[str, str]) -> None:
+def test_pips_settings_are_said_to_uv(environment: dict[str, str], tmp_path: Path) -> None:
     """Index, further indexes and directories of wheels are translated, from file and variables."""
-    environment |= {"PIP_INDEX_URL": "https://mirror.example/simple", "PIP_FIND_LINKS": f"{tmp_path} /not/there https://wheels.example/"}
+    environment |= {
+        "PIP_INDEX_URL": "https://mirror.example/simple",
+        "PIP_FIND_LINKS": f"{tmp_path} /not/there https://wheels.example/",
+    }
     variables = uv_variables(environment)
     assert variables["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
     assert variables["UV_INDEX"] == "https://a.example/simple https://b.example/simple"
