@@ -22,7 +22,7 @@ lint: setup
 	.venv/bin/lint-imports --no-logo
 
 docs: setup
-	$(PY) -m lading.manifest.reference
+	$(PY) -m lading.manifest.reference docs/manifest.md
 	$(PY) -m lading.cli.reference
 
 bench: setup
