@@ -43,9 +43,18 @@ def main() -> int:
         _run(Home(root))
     except LadingError as error:
         log.error("%s", error)
-        print(error, file=sys.stderr)  # noqa: T201  (whoever started it in the foreground reads it here)
+        if not _is_stderr(root / LOG):
+            print(error, file=sys.stderr)  # noqa: T201  (whoever started it in the foreground reads it here)
         return error.exit_status
     return 0
+
+
+def _is_stderr(log_file: Path) -> bool:
+    """Tell whether stderr is the log itself, as for an agent that a command started."""
+    try:
+        return os.path.samestat(os.fstat(sys.stderr.fileno()), log_file.stat())
+    except (OSError, ValueError):
+        return False
 
 
 def _keep_memory_small() -> None:

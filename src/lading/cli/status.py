@@ -96,9 +96,9 @@ def _lines(entry: dict[str, Any]) -> list[str]:
 
 
 def _instance(one: dict[str, Any]) -> str:
-    from lading.cli.words import age
+    from lading.cli.words import age, count
 
     if not one["running"]:
         return f"{one['name']:<12} not running, exit status {one['exit_status']}"
-    restarts = f", {one['restarts']} restarts" if one["restarts"] else ""
+    restarts = f", {count(one['restarts'], 'restart')}" if one["restarts"] else ""
     return f"{one['name']:<12} {one['address'] or 'worker':<22} up since {age(one['started'])}{restarts}"
