@@ -38,9 +38,10 @@ class Road:
     def say(self, text: str) -> None:
         print(f"\n{BOLD}{text}{PLAIN}", flush=True)
 
-    def lading(self, words: str, *, expect: int = 0, stdin: str | None = None, shown: str = "") -> None:
+    def lading(self, words: str, *, expect: int = 0, stdin: str | None = None) -> None:
         """Run a command in sight of everybody; a status other than the expected one ends the demo."""
-        print(f"{DIM}${PLAIN} {shown}lading {words}", flush=True)
+        given = f"  {DIM}< a random value{PLAIN}" if stdin is not None else ""
+        print(f"{DIM}${PLAIN} lading {words}{given}", flush=True)
         done = subprocess.run(
             [LADING, *shlex.split(words)], cwd=self.project, env=self.environment, input=stdin, text=True, check=False
         )
@@ -134,9 +135,7 @@ def travel(road: Road, place: Path) -> None:
     road.lading("check")
     for environment in ("local", "stage", "production"):
         for name in ("JWT_KEY", "SMOKE_TOKEN"):
-            road.lading(
-                f"secrets set {environment} {name}", stdin=secrets.token_hex(16), shown="openssl rand -hex 16 | "
-            )
+            road.lading(f"secrets set {environment} {name}", stdin=secrets.token_hex(16))
 
     road.say("2  Build v1.0.0 once; take that very artifact local → stage → production")
     road.lading("release")

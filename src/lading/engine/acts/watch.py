@@ -86,6 +86,8 @@ def _check_alive(context: Context, specs: tuple[InstanceSpec, ...], restarts: di
 
 
 def _words(seen: Counters) -> str:
+    if not seen.requests and not seen.errors:
+        return "no requests but the prober's"
     share = seen.errors / seen.requests if seen.requests else 0.0
     latency = f" · p95 {seen.latency_p95 * 1000:.0f} ms" if seen.latency_p95 is not None else ""
     return f"{share:.1%} errors of {seen.requests} requests{latency}"
