@@ -1,0 +1,104 @@
+"""What is checked before anything is touched, and what pruning may never take."""
+
+import msgspec
+import pytest
+
+from lading.ports.runtime.memory import MemoryRuntime
+from lading.ports.store.memory import MemoryStore
+from tests.recovery.house import KEY, House
+
+
+@pytest.fixture
+def house() -> House:
+    house = House.build()
+    assert house.deploy("v1.0.0").outcome == "succeeded"
+    return house
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"python": "3.13"}, "Python 3.13"),
+        ({"machine": "aarch64"}, "aarch64"),
+        ({"libc": "glibc 2.28"}, "glibc 2.28"),
+        ({"libc": "musl 1.2"}, "musl 1.2"),
+    ],
+)
+def test_an_artifact_of_another_platform_is_refused(house: House, change: dict[str, str], said: str) -> None:
+    """Machine, C library and Python minor must fit; the message names both sides; the old release serves on."""
+    runtime = house.world.runtime
+    assert isinstance(runtime, MemoryRuntime)
+    opened = house.open_deploy("v1.1.0")
+    runtime.platform_value = msgspec.structs.replace(runtime.platform_value, **change)
+    rollout = house.carry(opened)
+    assert rollout.outcome == "unwound"
+    assert rollout.error is not None
+    assert rollout.error["code"] == "platform"
+    assert said in rollout.error["happened"]
+    assert house.record.serving is not None
+    assert house.record.serving.release.version == "v1.0.0"
+
+
+def test_a_newer_c_library_runs_what_an_older_one_built(house: House) -> None:
+    """What was linked against an older C library runs on a newer one."""
+    runtime = house.world.runtime
+    assert isinstance(runtime, MemoryRuntime)
+    opened = house.open_deploy("v1.1.0")
+    name = runtime.platform_value.libc.partition(" ")[0]
+    runtime.platform_value = msgspec.structs.replace(runtime.platform_value, libc=f"{name} 99.0")
+    assert house.carry(opened).outcome == "succeeded"
+
+
+def test_a_full_disk_is_found_before_anything_starts(house: House) -> None:
+    """Too little space is said with both figures, and no instance is started."""
+    store = house.world.store
+    assert isinstance(store, MemoryStore)
+    opened = house.open_deploy("v1.1.0")
+    runtime = house.world.runtime
+    assert isinstance(runtime, MemoryRuntime)
+    before = list(runtime.recorded.starts)
+    store.free = 10 * 1024 * 1024
+    rollout = house.carry(opened)
+    assert rollout.error is not None
+    assert rollout.error["code"] == "no-space"
+    assert "10 MB free" in rollout.error["happened"]
+    assert runtime.recorded.starts == before
+
+
+def test_changed_bytes_are_found_and_never_started(house: House) -> None:
+    """A blob whose bytes differ from its digest stops the rollout at fetch."""
+    store = house.world.store
+    assert isinstance(store, MemoryStore)
+    opened = house.open_deploy("v1.1.0")
+    assert opened.plan.unit is not None
+    store.corrupt(opened.plan.unit.release.artifacts[0].layer("source").digest)
+    rollout = house.carry(opened)
+    assert rollout.outcome == "unwound"
+    assert rollout.error is not None
+    assert rollout.error["code"] == "artifact-corrupt"
+
+
+def test_nothing_one_may_return_to_is_pruned(house: House) -> None:
+    """After many releases every way back still has all its bytes; what is beyond reach is gone."""
+    for minor in range(1, 15):
+        assert house.deploy(f"v1.{minor}.0").outcome == "succeeded"
+    for number in house.record.history:
+        for artifact in house.unit(number).release.artifacts:
+            assert all(house.world.store.has(layer.digest) for layer in artifact.layers)
+    oldest = house.world.journal.release("shop", "v1.0.0")
+    assert oldest is not None
+    assert not house.world.store.has(oldest.artifacts[0].layer("source").digest)
+
+
+def test_a_failed_prune_is_told_and_fails_nothing(house: House) -> None:
+    """A prune that cannot remove is a warning of a rollout that succeeded."""
+
+    def refuse(_keep: object) -> int:
+        raise OSError(30, "Read-only file system")
+
+    house.world.store.prune = refuse  # type: ignore[method-assign,assignment]
+    rollout = house.deploy("v1.1.0")
+    assert rollout.outcome == "succeeded"
+    warnings = [event.text for event in house.world.journal.events(rollout.id) if event.kind == "warning"]
+    assert any("Read-only file system" in text for text in warnings)
+    assert house.world.router.ask(KEY) is not None  # type: ignore[attr-defined]
