@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from lading.agent import heap
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.service import RolloutRequest
@@ -20,6 +21,7 @@ from lading.model.release import Release
 from lading.model.rollout import Rollout
 from lading.planner.plans import is_noop, plan_release, plan_rollback
 from lading.planner.units import configure
+from lading.ports.journal.refusals import busy
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ class Rollouts:
             turned = self._turn_back(request) if request.kind == "rollback" else None
             if turned is not None:
                 return turned
+            # First, so that preparing never writes over what a running rollout changes meanwhile.
+            self._check_free(request)
             prepared = _Preparation(self._world, self._gatekeeper, request, register=True)
             if prepared.nothing_to_do:
                 return None
@@ -85,10 +89,17 @@ class Rollouts:
         if rollout.outcome is None:
             self._world.journal.request_cancel(number, who)
 
-    def _turn_back(self, request: RolloutRequest) -> Rollout | None:
+    def _check_free(self, request: RolloutRequest) -> None:
+        for rollout in self._unfinished(request):
+            raise busy(request.kind, rollout, self._world.clock.now())
+
+    def _unfinished(self, request: RolloutRequest) -> Iterator[Rollout]:
         for rollout in self._world.journal.unfinished():
-            if (rollout.project, rollout.environment) != (request.project, request.environment):
-                continue
+            if (rollout.project, rollout.environment) == (request.project, request.environment):
+                yield rollout
+
+    def _turn_back(self, request: RolloutRequest) -> Rollout | None:
+        for rollout in self._unfinished(request):
             if self._cut_over(rollout) and request.to in (None, rollout.plan.previous):
                 self._world.journal.request_cancel(rollout.id, request.requested_by)
                 return rollout
@@ -127,6 +138,7 @@ class Rollouts:
         finally:
             self._threads.pop(number, None)
             self._changes.publish(number)
+            heap.give_back()
 
     def _carried(self, number: int) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections.abc import Mapping
 
 import msgspec
 import pytest
@@ -105,6 +106,45 @@ def test_two_deploys_at_once_one_is_busy(agent: Agent) -> None:
     assert refused.value.code == "busy"
     assert "ada" in str(refused.value)
     assert agent.ended(first).outcome == "succeeded"
+
+
+def test_a_busy_environment_has_never_nothing_to_do(agent: Agent) -> None:
+    """What a running rollout has just cut over to may still come back: asking for it again is busy, not done."""
+    agent.deploy("v1.0.0")
+    agent.house.release("v1.1.0")
+    table = msgspec.structs.replace(TABLE, strategy=Strategy(watch=1e6))
+    first = agent.request("deploy", "v1.1.0", table=table)
+    assert first is not None
+    until(lambda: agent.house.record.serving and agent.house.record.serving.release.version == "v1.1.0")
+    with pytest.raises(LadingError) as refused:
+        agent.request("deploy", "v1.1.0", table=table)
+    assert refused.value.code == "busy"
+    agent.rollouts.cancel(first.id, "ada")
+    agent.ended(first)
+
+
+def test_a_request_that_comes_too_early_changes_nothing(agent: Agent) -> None:
+    """A second request, however long its admission takes, never writes over what the running rollout changes."""
+    agent.deploy("v1.0.0")
+    for version in ("v1.1.0", "v1.2.0"):
+        agent.house.release(version)
+    gate = _hold(agent)
+    first = agent.request("deploy", "v1.1.0")
+    versions = agent.world.secrets.versions
+
+    def slow(environment: str) -> Mapping[str, int]:
+        gate.set()
+        agent.ended(first)
+        return versions(environment)
+
+    agent.world.secrets.versions = slow  # type: ignore[method-assign,assignment]
+    with pytest.raises(LadingError) as refused:
+        agent.request("deploy", "v1.2.0")
+    assert refused.value.code == "busy"
+    gate.set()
+    agent.ended(first)
+    assert agent.house.record.serving is not None
+    assert agent.house.record.serving.release.version == "v1.1.0"
 
 
 def test_cancel_before_the_cutover_unwinds(agent: Agent) -> None:
