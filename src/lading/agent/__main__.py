@@ -1,7 +1,6 @@
 """Run the agent: ``python -m lading.agent [--home DIRECTORY]``."""
 
 import argparse
-import ctypes
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from lading import __version__
+from lading.agent import heap
 from lading.agent.api.app import create_app
 from lading.agent.changes import Changes
 from lading.agent.compose import Composition, compose
@@ -26,10 +26,6 @@ from lading.model.interface import CARD, LOG, SOCKET, home_of
 
 log = logging.getLogger("lading.agent")
 
-# Parameters of glibc's mallopt, from malloc.h.
-M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8
-TRIM_THRESHOLD = 64 * 1024  # bytes free at the top of the heap that are given back
-
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit status."""
@@ -38,7 +34,7 @@ def main() -> int:
     root = parser.parse_args().home or Path(home_of(os.environ, os.getuid()))
     # A client that vanished must not take the agent along.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    _keep_memory_small()
+    heap.share()
     try:
         _run(Home(root))
     except LadingError as error:
@@ -55,15 +51,6 @@ def _is_stderr(log_file: Path) -> bool:
         return os.path.samestat(os.fstat(sys.stderr.fileno()), log_file.stat())
     except (OSError, ValueError):
         return False
-
-
-def _keep_memory_small() -> None:
-    """Let all threads share one heap that gives back what it frees; the interpreter's lock makes them take turns."""
-    allocator = ctypes.CDLL(None)
-    # Another C library than glibc has no such switch, and then everything stays as it is.
-    if hasattr(allocator, "mallopt"):
-        allocator.mallopt(M_ARENA_MAX, 1)
-        allocator.mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD)
 
 
 def _run(home: Home) -> None:
@@ -99,6 +86,10 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                # Named, so that nothing is loaded just because it is installed: memory an idle agent would keep.
+                loop="asyncio",
+                http="h11",
+                ws="none",
                 timeout_graceful_shutdown=2,
                 server_header=False,
             )

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from lading.agent import heap
+from lading.agent.asking import RolloutRequest
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
-from lading.agent.service import RolloutRequest
 from lading.engine.context import Locks, Parked
 from lading.engine.engine import Engine
 from lading.engine.world import World

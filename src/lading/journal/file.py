@@ -20,6 +20,7 @@ T = TypeVar("T")
 BUSY_TIMEOUT_SECONDS = 5.0
 RETRY_PAUSE_SECONDS = 0.01
 OWNER_ONLY = 0o600
+CACHE_KIB = 256  # of pages kept in memory; the operating system keeps the whole small file anyway
 DISK_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
@@ -53,6 +54,7 @@ class JournalFile:
         refuse_foreign(connection, str(self.path), known)
         _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA foreign_keys = ON")
         with self._transaction("upgrading"):
             # Asked again, because another process may have upgraded it between the first look and this lock.
