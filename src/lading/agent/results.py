@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lading.agent.answers import RolloutAnswer, RolloutEntry, RolloutView, StepView
-from lading.agent.service import RolloutRequest
+from lading.agent.asking import RolloutRequest
 from lading.model.rollout import Mark, Rollout
 from lading.ports.clock import Clock
 from lading.ports.journal import Journal

@@ -1,55 +1,25 @@
-"""What the API asks of the agent's core: its operations as one value, and what a rollout is asked with."""
-
-from __future__ import annotations
+"""What the API asks of the agent's core: its operations as one value."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Protocol
 
-import msgspec
-
-from lading.model.bill import Envelope
-from lading.model.manifest import Environment
+from lading.agent.answers import About
+from lading.agent.asking import RolloutRequest
+from lading.agent.bills import Bills
+from lading.agent.changes import Changes
+from lading.agent.keys import Keys
+from lading.agent.logs import InstanceLogs
+from lading.agent.policies import Policies
+from lading.agent.releases import ReleaseShelf
+from lading.agent.results import Results
+from lading.agent.secret_values import SecretValues
+from lading.agent.status import Status
 from lading.model.plan import Plan
 from lading.model.rollout import Rollout
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lading.agent.answers import About
-    from lading.agent.bills import Bills
-    from lading.agent.changes import Changes
-    from lading.agent.keys import Keys
-    from lading.agent.logs import InstanceLogs
-    from lading.agent.policies import Policies
-    from lading.agent.releases import ReleaseShelf
-    from lading.agent.results import Results
-    from lading.agent.secret_values import SecretValues
-    from lading.agent.status import Status
-    from lading.ports.journal import Journal
-    from lading.ports.store import Store
-
-RolloutKind = Literal["deploy", "promote", "rollback"]
-
-
-class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client asks for: bring ``environment`` of ``project`` to ``version``.
-
-    ``table`` is the environment's table of the client's manifest (None: as the environment last ran). ``to`` names the
-    release a rollback returns to (None: the previous one). ``bill`` carries the release's statements from elsewhere and
-    ``nonce`` the challenge this agent gave for a promotion. ``requested_by`` is a person, for the journal.
-    """
-
-    kind: RolloutKind
-    project: str
-    environment: str
-    version: str | None = None
-    table: Environment | None = None
-    requested_by: str = ""
-    to: str | None = None
-    bill: tuple[Envelope, ...] = ()
-    nonce: str = ""
-    dry_run: bool = False
+from lading.ports.journal import Journal
+from lading.ports.store import Store
 
 
 class RolloutOperations(Protocol):

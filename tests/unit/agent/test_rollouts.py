@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
+from lading.agent.asking import RolloutRequest
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.rollouts import Rollouts
-from lading.agent.service import RolloutRequest
 from lading.agent.supervisor import Supervisor
 from lading.engine.context import Locks
 from lading.model.bill import Policy

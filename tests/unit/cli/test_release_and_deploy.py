@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.agent.service import RolloutRequest
+from lading.agent.asking import RolloutRequest
 from lading.model.errors import LadingError
 from tests.support import until
 from tests.support_agent import MemoryAgent, commit, git

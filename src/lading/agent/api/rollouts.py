@@ -10,7 +10,8 @@ from fastapi.responses import StreamingResponse
 from lading.agent.answers import EventLine, Planned, RolloutAnswer, RolloutEntries, RolloutOpened
 from lading.agent.api.streams import events
 from lading.agent.api.wire import NDJSON, answer, body, failure, says, who
-from lading.agent.service import AgentService, RolloutRequest
+from lading.agent.asking import RolloutRequest
+from lading.agent.service import AgentService
 from lading.model.errors import LadingError
 from lading.model.rollout import Rollout
 

@@ -1,0 +1,30 @@
+"""What a client asks a rollout with."""
+
+from typing import Literal
+
+import msgspec
+
+from lading.model.bill import Envelope
+from lading.model.manifest import Environment
+
+RolloutKind = Literal["deploy", "promote", "rollback"]
+
+
+class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks for: bring ``environment`` of ``project`` to ``version``.
+
+    ``table`` is the environment's table of the client's manifest (None: as the environment last ran). ``to`` names the
+    release a rollback returns to (None: the previous one). ``bill`` carries the release's statements from elsewhere and
+    ``nonce`` the challenge this agent gave for a promotion. ``requested_by`` is a person, for the journal.
+    """
+
+    kind: RolloutKind
+    project: str
+    environment: str
+    version: str | None = None
+    table: Environment | None = None
+    requested_by: str = ""
+    to: str | None = None
+    bill: tuple[Envelope, ...] = ()
+    nonce: str = ""
+    dry_run: bool = False
