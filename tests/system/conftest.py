@@ -1,0 +1,42 @@
+"""Real agents for the system tests: what is built once is shared, and nothing is left running."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agents import RealAgent, copy_of, ended, make_template
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which every version of the small project is built; the workers of a parallel run share it."""
+    return make_template(tmp_path_factory.getbasetemp().parent / "lading-template")
+
+
+@pytest.fixture(scope="module")
+def shared(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAgent]:
+    """One agent for the tests of a module that leave it as they found it: v1.0.0 or v1.1.0 serves in ``local``."""
+    agent = copy_of(template, tmp_path_factory.mktemp("shared"))
+    with ended([agent]):
+        assert agent.deploy("v1.0.0").exit == 0
+        yield agent
+
+
+@pytest.fixture
+def make_agent(template: Path, tmp_path: Path) -> Iterator[Callable[..., RealAgent]]:
+    """Make agents with homes of their own in which nothing was deployed yet."""
+    agents: list[RealAgent] = []
+
+    def make(name: str = "agent", settings: str = "") -> RealAgent:
+        agents.append(copy_of(template, tmp_path / name, settings=settings))
+        return agents[-1]
+
+    with ended(agents):
+        yield make
+
+
+@pytest.fixture
+def agent(make_agent: Callable[..., RealAgent]) -> RealAgent:
+    """An agent in whose home nothing was deployed yet."""
+    return make_agent()
