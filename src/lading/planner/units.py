@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from lading.model.environment import Configuration, InstanceSpec, Pinned
-from lading.model.manifest import Environment, Manifest, Resources, Service
+from lading.model.manifest import Environment, Manifest, Probe, Resources, Service
 from lading.model.release import Release
 
 
@@ -68,9 +70,16 @@ def _instance(
         resources=_resources(service, configuration.table.resources.get(name)),
         stop_signal=service.stop_signal,
         grace=service.grace,
-        health=service.health,
-        ready=service.ready,
+        health=_asked_as(service.health, configuration.table.domain),
+        ready=_asked_as(service.ready, configuration.table.domain),
     )
+
+
+def _asked_as(probe: Probe | None, domain: str | None) -> Probe | None:
+    """Return a probe that asks as visitors do: by the environment's domain, unless it names a host itself."""
+    if probe is None or probe.host is not None or domain is None:
+        return probe
+    return msgspec.structs.replace(probe, host=domain)
 
 
 def _database_urls(manifest: Manifest, databases: Mapping[str, str]) -> dict[str, str]:
