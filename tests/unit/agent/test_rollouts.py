@@ -8,62 +8,21 @@ import msgspec
 import pytest
 
 from lading.agent.asking import RolloutRequest
-from lading.agent.changes import Changes
-from lading.agent.gatekeeper import Gatekeeper
-from lading.agent.rollouts import Rollouts
-from lading.agent.supervisor import Supervisor
-from lading.engine.context import Locks
 from lading.model.bill import Policy
 from lading.model.errors import LadingError
 from lading.model.manifest import Environment, Strategy
-from lading.model.rollout import Rollout
 from lading.ports.journal import Audit
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, TABLE, House
+from tests.recovery.agent import MemoryAgent
+from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, TABLE
 from tests.support import until
 
 
-class Agent:
-    """Rollouts and supervisor over a house in memory."""
-
-    def __init__(self) -> None:
-        self.house = House.build()
-        self.world = self.house.world
-        self.locks = Locks()
-        self.rollouts = Rollouts(self.world, Gatekeeper(self.world, lambda: ()), Changes(), self.locks)
-        self.supervisor = Supervisor(self.world, self.locks, self.rollouts.admission)
-
-    def request(self, kind: str, version: str | None = None, **more: object) -> Rollout | None:
-        more.setdefault("table", TABLE if kind != "rollback" else None)
-        return self.rollouts.request(
-            RolloutRequest(
-                kind=kind,  # type: ignore[arg-type]
-                project=PROJECT,
-                environment=ENVIRONMENT,
-                version=version,
-                requested_by="ada",
-                **more,  # type: ignore[arg-type]
-            )
-        )
-
-    def ended(self, rollout: Rollout | None) -> Rollout:
-        assert rollout is not None
-        return until(lambda: self._outcome(rollout.id), within=20, what="the rollout's outcome")
-
-    def _outcome(self, number: int) -> Rollout | None:
-        found = self.world.journal.rollout(number)
-        return found if found is not None and found.outcome is not None else None
-
-    def deploy(self, version: str, **more: object) -> Rollout:
-        self.house.release(version)
-        return self.ended(self.request("deploy", version, **more))
-
-
 @pytest.fixture
-def agent() -> Agent:
-    return Agent()
+def agent() -> MemoryAgent:
+    return MemoryAgent()
 
 
-def _hold(agent: Agent) -> threading.Event:
+def _hold(agent: MemoryAgent) -> threading.Event:
     """Make ready checks wait until the event is set."""
     gate = threading.Event()
     probe = agent.world.checks.probe
@@ -76,25 +35,25 @@ def _hold(agent: Agent) -> threading.Event:
     return gate
 
 
-def test_a_deploy_runs_to_its_outcome(agent: Agent) -> None:
+def test_a_deploy_runs_to_its_outcome(agent: MemoryAgent) -> None:
     """A request opens a rollout at once and carries it in the background."""
     assert agent.deploy("v1.0.0").outcome == "succeeded"
 
 
-def test_redeploying_what_serves_is_nothing_to_do(agent: Agent) -> None:
+def test_redeploying_what_serves_is_nothing_to_do(agent: MemoryAgent) -> None:
     """The same digest with the same configuration opens no rollout."""
     agent.deploy("v1.0.0")
     assert agent.request("deploy", "v1.0.0") is None
 
 
-def test_another_configuration_is_a_rollout_of_the_same_digest(agent: Agent) -> None:
+def test_another_configuration_is_a_rollout_of_the_same_digest(agent: MemoryAgent) -> None:
     """A changed environment value makes a rollout, though the digest is the same."""
     agent.deploy("v1.0.0")
     table = msgspec.structs.replace(TABLE, env={"COLOUR": "green"})
     assert agent.ended(agent.request("deploy", "v1.0.0", table=table)).outcome == "succeeded"
 
 
-def test_two_deploys_at_once_one_is_busy(agent: Agent) -> None:
+def test_two_deploys_at_once_one_is_busy(agent: MemoryAgent) -> None:
     """While a rollout runs another request is refused: it says who, since when and doing what."""
     agent.house.release("v1.0.0")
     agent.house.release("v1.1.0")
@@ -108,7 +67,7 @@ def test_two_deploys_at_once_one_is_busy(agent: Agent) -> None:
     assert agent.ended(first).outcome == "succeeded"
 
 
-def test_a_busy_environment_has_never_nothing_to_do(agent: Agent) -> None:
+def test_a_busy_environment_has_never_nothing_to_do(agent: MemoryAgent) -> None:
     """What a running rollout has just cut over to may still come back: asking for it again is busy, not done."""
     agent.deploy("v1.0.0")
     agent.house.release("v1.1.0")
@@ -123,7 +82,7 @@ def test_a_busy_environment_has_never_nothing_to_do(agent: Agent) -> None:
     agent.ended(first)
 
 
-def test_a_request_that_comes_too_early_changes_nothing(agent: Agent) -> None:
+def test_a_request_that_comes_too_early_changes_nothing(agent: MemoryAgent) -> None:
     """A second request, however long its admission takes, never writes over what the running rollout changes."""
     agent.deploy("v1.0.0")
     for version in ("v1.1.0", "v1.2.0"):
@@ -147,7 +106,7 @@ def test_a_request_that_comes_too_early_changes_nothing(agent: Agent) -> None:
     assert agent.house.record.serving.release.version == "v1.1.0"
 
 
-def test_cancel_before_the_cutover_unwinds(agent: Agent) -> None:
+def test_cancel_before_the_cutover_unwinds(agent: MemoryAgent) -> None:
     """A cancelled rollout ends cancelled, with the old release serving."""
     agent.deploy("v1.0.0")
     agent.house.release("v1.1.0")
@@ -161,7 +120,7 @@ def test_cancel_before_the_cutover_unwinds(agent: Agent) -> None:
     assert agent.house.record.serving.release.version == "v1.0.0"
 
 
-def test_a_rollback_while_watching_turns_the_rollout_back(agent: Agent) -> None:
+def test_a_rollback_while_watching_turns_the_rollout_back(agent: MemoryAgent) -> None:
     """While a release is watched, rollback needs no second rollout: the running one comes back."""
     agent.deploy("v1.0.0")
     agent.house.release("v1.1.0")
@@ -186,7 +145,7 @@ def test_a_rollback_while_watching_turns_the_rollout_back(agent: Agent) -> None:
     assert agent.house.record.serving.release.version == "v1.0.0"
 
 
-def test_a_rollback_without_a_way_back_is_refused(agent: Agent) -> None:
+def test_a_rollback_without_a_way_back_is_refused(agent: MemoryAgent) -> None:
     """There is nothing to return to after a first deploy; the refusal says what serves."""
     agent.deploy("v1.0.0")
     with pytest.raises(LadingError, match="no earlier release") as refused:
@@ -195,7 +154,7 @@ def test_a_rollback_without_a_way_back_is_refused(agent: Agent) -> None:
     assert "v1.0.0" in refused.value.now
 
 
-def test_rolling_back_twice_never_returns_to_the_bad_release(agent: Agent) -> None:
+def test_rolling_back_twice_never_returns_to_the_bad_release(agent: MemoryAgent) -> None:
     """After v1, v2, v3: back to v2, then back to v1; v3 is reached by name only."""
     for version in ("v1.0.0", "v2.0.0", "v3.0.0"):
         agent.deploy(version)
@@ -207,7 +166,7 @@ def test_rolling_back_twice_never_returns_to_the_bad_release(agent: Agent) -> No
         agent.request("rollback")
 
 
-def test_a_lower_tier_is_a_loosening(agent: Agent) -> None:
+def test_a_lower_tier_is_a_loosening(agent: MemoryAgent) -> None:
     """A client's manifest cannot lower the tier an agent holds an environment at."""
     agent.deploy("v1.0.0")
     agent.house.release("v1.1.0")
@@ -216,7 +175,7 @@ def test_a_lower_tier_is_a_loosening(agent: Agent) -> None:
     assert refused.value.code == "loosening"
 
 
-def test_a_policy_refuses_and_the_refusal_is_audited(agent: Agent) -> None:
+def test_a_policy_refuses_and_the_refusal_is_audited(agent: MemoryAgent) -> None:
     """What the policy does not take opens no rollout, leaves what serves alone, and is written down."""
     agent.deploy("v1.0.0")
     agent.house.release("v1.1.0")
@@ -230,7 +189,7 @@ def test_a_policy_refuses_and_the_refusal_is_audited(agent: Agent) -> None:
     assert agent.world.journal.unfinished() == []
 
 
-def test_a_missing_secret_is_refused_before_anything(agent: Agent) -> None:
+def test_a_missing_secret_is_refused_before_anything(agent: MemoryAgent) -> None:
     """A required secret that is not there refuses the request by name."""
     house = agent.house
     release = house.release("v1.0.0")
@@ -244,14 +203,14 @@ def test_a_missing_secret_is_refused_before_anything(agent: Agent) -> None:
     assert refused.value.code == "secret-missing"
 
 
-def test_an_agent_takes_up_what_the_last_one_left(agent: Agent) -> None:
+def test_an_agent_takes_up_what_the_last_one_left(agent: MemoryAgent) -> None:
     """A rollout without an outcome is carried on by the next agent."""
     opened = agent.house.open_deploy("v1.0.0")
     agent.rollouts.recover()
     assert agent.ended(opened).outcome == "succeeded"
 
 
-def test_a_plan_changes_nothing(agent: Agent) -> None:
+def test_a_plan_changes_nothing(agent: MemoryAgent) -> None:
     """Planning returns the steps and leaves no trace."""
     agent.deploy("v1.0.0")
     agent.house.release("v1.1.0")
@@ -266,7 +225,7 @@ def test_a_plan_changes_nothing(agent: Agent) -> None:
 # the supervisor
 
 
-def test_a_reboot_brings_back_what_served(agent: Agent) -> None:
+def test_a_reboot_brings_back_what_served(agent: MemoryAgent) -> None:
     """After everything died, restoring starts what served and routes to its new addresses."""
     agent.deploy("v1.0.0")
     agent.world.runtime.reboot()  # type: ignore[attr-defined]
@@ -276,7 +235,7 @@ def test_a_reboot_brings_back_what_served(agent: Agent) -> None:
     assert "shop-stage-r1-worker-1" in agent.world.runtime.running  # type: ignore[attr-defined]
 
 
-def test_a_crashed_instance_is_restarted_with_back_off(agent: Agent) -> None:
+def test_a_crashed_instance_is_restarted_with_back_off(agent: MemoryAgent) -> None:
     """A dead instance is started again at once, one that keeps dying ever more slowly."""
     agent.deploy("v1.0.0")
     starts = agent.world.runtime.recorded.starts  # type: ignore[attr-defined]
@@ -297,7 +256,7 @@ def test_a_crashed_instance_is_restarted_with_back_off(agent: Agent) -> None:
     assert gaps[-1] >= 16.0
 
 
-def test_the_previous_release_is_retired_after_its_time(agent: Agent) -> None:
+def test_the_previous_release_is_retired_after_its_time(agent: MemoryAgent) -> None:
     """The previous release stands by for keep_previous seconds, then its instances are gone; it stays a way back."""
     agent.deploy("v1.0.0")
     agent.deploy("v1.1.0")
@@ -310,7 +269,7 @@ def test_the_previous_release_is_retired_after_its_time(agent: Agent) -> None:
     assert agent.world.router.ask(KEY) == "shop-stage-r1-web-1"  # type: ignore[attr-defined]
 
 
-def test_no_instance_of_another_environment_is_swept(agent: Agent) -> None:
+def test_no_instance_of_another_environment_is_swept(agent: MemoryAgent) -> None:
     """Whose an instance is, is decided by the plan that named it, not by how its name begins."""
     agent.deploy("v1.0.0")
     spec = msgspec.structs.replace(
@@ -321,7 +280,7 @@ def test_no_instance_of_another_environment_is_swept(agent: Agent) -> None:
     assert "shop-stage-r1-r5-web-1" in agent.world.runtime.running  # type: ignore[attr-defined]
 
 
-def test_watch_time_zero_still_serves(agent: Agent) -> None:
+def test_watch_time_zero_still_serves(agent: MemoryAgent) -> None:
     """An environment without watch time cuts over and ends."""
     table = msgspec.structs.replace(TABLE, strategy=Strategy(watch=0.0, keep_previous=0.0))
     agent.deploy("v1.0.0", table=table)
