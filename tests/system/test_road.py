@@ -1,4 +1,4 @@
-"""The whole road with everything real: build, deploy, promote, refuse, unwind, roll back; and the contract for scripts."""
+"""The whole road, everything real: build, deploy, promote, refuse, unwind, go back; and the contract for scripts."""
 
 import contextlib
 import re
