@@ -25,7 +25,7 @@ class Killed(BaseException):
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do at a point: ``kill`` the agent, or ``fail`` the act.
+    """What to do at a point: ``kill`` the agent, ``fail`` the act, or ``stop`` the agent until somebody lets it go on.
 
     ``point`` is ``port.method:before`` or ``port.method:after``, ``at`` the how-manieth visit it begins with (from 1),
     ``times`` how often (0: for good). Only visits of threads whose name begins with ``thread`` count: an agent's
@@ -85,6 +85,9 @@ class Faults:
                 with self._trace.open("a") as file:
                     file.write(f"{thread} {point}\n")
         if struck is None:
+            return
+        if struck.act == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
             return
         if struck.act == "kill":
             self._kill()
