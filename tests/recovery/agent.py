@@ -1,9 +1,9 @@
 """Rollouts and supervisor as an agent has them, over a house in memory."""
 
+from lading.agent.asking import RolloutRequest
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.rollouts import Rollouts
-from lading.agent.service import RolloutRequest
 from lading.agent.supervisor import Supervisor
 from lading.engine.context import Locks
 from lading.model.rollout import Rollout
@@ -42,7 +42,9 @@ class MemoryAgent:
 
     def ended(self, rollout: Rollout | None) -> Rollout:
         assert rollout is not None
-        return until(lambda: self._outcome(rollout.id), within=20, what="the rollout's outcome")
+        ended = until(lambda: self._outcome(rollout.id), within=20, what="the rollout's outcome")
+        assert ended is not None
+        return ended
 
     def _outcome(self, number: int) -> Rollout | None:
         found = self.world.journal.rollout(number)

@@ -100,17 +100,20 @@ class Rollouts:
 
     def _turn_back(self, request: RolloutRequest) -> Rollout | None:
         for rollout in self._unfinished(request):
-            if self._cut_over(rollout) and request.to in (None, rollout.plan.previous):
-                self._world.journal.request_cancel(rollout.id, request.requested_by)
+            if not _is_way_back(rollout, request.to) or not self._can_turn(rollout):
+                continue
+            self._world.journal.request_cancel(rollout.id, request.requested_by)
+            # Asked again: a rollout that passed the point of no return meanwhile may not have heard.
+            if self._can_turn(rollout):
                 return rollout
         return None
 
-    def _cut_over(self, rollout: Rollout) -> bool:
-        if rollout.direction != "forward" or rollout.plan.previous is None:
-            return False
+    def _can_turn(self, rollout: Rollout) -> bool:
+        """Tell whether a rollout has cut over and can still be turned back."""
         cutovers = {index for index, step in enumerate(rollout.plan.steps) if isinstance(step, Cutover)}
         marks = self._world.journal.marks(rollout.id)
-        return any(mark.step in cutovers and mark.phase == "outcome" for mark in marks)
+        cut_over = any(mark.step in cutovers and mark.phase == "outcome" for mark in marks)
+        return cut_over and not any(mark.step >= rollout.plan.no_return for mark in marks)
 
     # carrying
 
@@ -151,6 +154,16 @@ class Rollouts:
             log.exception("rollout %s was interrupted", number)
             return False
         return True
+
+
+def _is_way_back(rollout: Rollout, to: str | None) -> bool:
+    """Tell whether turning a rollout back is what somebody means who wants to go back to a version (None: any)."""
+    if rollout.direction != "forward" or rollout.plan.previous is None:
+        return False
+    if rollout.kind == "rollback":
+        # Turned back, it would return to the very release that was left: nobody means that who asks twice to go back.
+        return to == rollout.plan.previous
+    return to in (None, rollout.plan.previous)
 
 
 class _Preparation:

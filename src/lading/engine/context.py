@@ -75,6 +75,9 @@ class Context:
         """Raise ``cancelled`` when somebody asked the rollout to turn back, or Parked when the agent is stopping."""
         if self._stopping():
             raise Parked("the agent is stopping; it takes the rollout up again when it starts")
+        if self.step is not None and not self.step.critical:
+            # Behind the point of no return: the new release serves, and what is left only tidies up.
+            return
         who = self.cancelled()
         if who and self.rollout.direction == "forward":
             raise LadingError("cancelled", doing=f"rollout {self.rollout.id}", happened=f"turned back by {who}")

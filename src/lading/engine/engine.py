@@ -113,6 +113,8 @@ class _Passage:
 
     def _step_forward(self, index: int, step: Step) -> bool:
         try:
+            if index == self._rollout.plan.no_return:
+                self._leave_the_way_back(index)
             if step.critical:
                 self._context.check_cancelled()
                 self._act(index, step)
@@ -127,6 +129,15 @@ class _Passage:
             self._turn(index, step, _unforeseen(step, error))
             return False
         return True
+
+    def _leave_the_way_back(self, index: int) -> None:
+        """Mark the point of no return: who asked to turn back before the mark is heard, who asks after it is too late.
+
+        The mark comes first and the look second: so whoever asks, and then sees no mark, can be sure to be heard.
+        """
+        if self._ledger.marked(index, "forward", "intent") is None:
+            self._ledger.write(index, "forward", "intent")
+            self._context.check_cancelled()
 
     def _act(self, index: int, step: Step) -> None:
         clock = self._world.clock

@@ -247,6 +247,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 return step.to
         return None
 
+    @property
+    def no_return(self) -> int:
+        """The number of the first step that is not undone: once it began, the rollout cannot be turned back."""
+        return next((index for index, step in enumerate(self.steps) if not step.critical), len(self.steps))
+
     def lines(self) -> list[str]:
         """Return one line a step, as ``lading plan`` prints them."""
         return [str(step) for step in self.steps]
