@@ -10,11 +10,9 @@ import pytest
 from lading.engine.engine import Engine
 from lading.engine.routes import routes_of
 from lading.journal import SqliteJournal
-from lading.model.errors import LadingError
 from lading.model.plan import Cutover
 from lading.model.rollout import Rollout
 from lading.ports.checks.memory import MemoryChecks
-from lading.ports.runtime.memory import MemoryRuntime
 from tests.recovery.house import KEY, House
 from tests.upgrade.fixtures import all_fixtures, restore
 
