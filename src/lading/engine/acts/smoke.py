@@ -6,7 +6,7 @@ from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.environment import InstanceSpec, Pinned
 from lading.model.errors import LadingError
-from lading.model.manifest import SmokeStep
+from lading.model.manifest import Resources, SmokeStep
 from lading.model.paths import entry_service, own_path
 from lading.model.plan import Smoke
 from lading.model.secret import Secret
@@ -73,13 +73,21 @@ def _run(context: Context, step: Smoke, check: SmokeStep, values: dict[str, Secr
 
 
 def _spec_of(unit: Pinned, check: SmokeStep) -> tuple[InstanceSpec, float]:
-    base = unit.instances[0]
+    base = next((spec for spec in unit.instances if spec.service == check.service), unit.instances[0])
     if check.job is None:
         return msgspec.structs.replace(base, command=check.command, port=None), check.timeout
-    job = unit.release.manifest.jobs[check.job]
+    manifest = unit.release.manifest
+    job = manifest.jobs[check.job]
     artifact = unit.release.artifact(job.build) if job.build is not None else None
     spec = msgspec.structs.replace(
-        base, service=check.job, command=job.command, port=None, env={**base.env, **job.env}, volumes=job.volumes
+        base,
+        service=check.job,
+        command=job.command,
+        port=None,
+        # A job is no service: it has its own variables, and the environment's go before them.
+        env={**manifest.env, **job.env, **unit.configuration.table.env},
+        volumes=job.volumes,
+        resources=manifest.sizes[job.size].resources if job.size is not None else Resources(),
     )
     if artifact is not None:
         layers = {layer.role: layer.diff_id for layer in artifact.layers}
