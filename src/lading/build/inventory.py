@@ -10,6 +10,8 @@ import msgspec
 # Files that Python would run or load if they appeared beside a release's own.
 CODE_SUFFIXES = (".py", ".pyc", ".pth", ".so", ".pyd", ".egg-link")
 
+BUFFER = 1 << 18  # bytes read at a time
+
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """Every file's sha256 (hex) and every link's target by name, and the bytes of all files together."""
@@ -62,14 +64,16 @@ def _changed(top: Path, inventory: Inventory) -> str:
         path = base + name
         if not os.path.islink(path) or os.readlink(path) != target:
             return f"link {name} was changed"
+    # One buffer for all: a fresh one for each file costs more than hashing most of them.
+    buffer = memoryview(bytearray(BUFFER))
     for name, expected in inventory.files.items():
-        if hash_file(base + name) != expected:
+        if hash_file(base + name, buffer) != expected:
             return f"{name} was changed"
     return ""
 
 
-def hash_file(path: str) -> str:
-    """Return the sha256 (hex) of a regular file; empty for anything else or what cannot be read."""
+def hash_file(path: str, buffer: memoryview) -> str:
+    """Return the sha256 (hex) of a regular file, read by way of a buffer; empty for anything else or unreadable."""
     try:
         # Not blocking, lest a named pipe put in the file's place hold the check for ever.
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -77,8 +81,8 @@ def hash_file(path: str) -> str:
         return ""
     hashed = hashlib.sha256()
     try:
-        while piece := os.read(number, 1 << 20):
-            hashed.update(piece)
+        while size := os.readv(number, (buffer,)):
+            hashed.update(buffer[:size])
     except OSError:
         return ""
     finally:
