@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 
-from lading.engine.context import Parked
 from lading.engine.engine import Engine
 from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
+from lading.engine.patience import Parked
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord, Observed, Pinned
 from lading.model.manifest import Build, Environment, Manifest, Probe, Project, Secrets, Service, SmokeStep, Strategy

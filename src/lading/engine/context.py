@@ -2,16 +2,20 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from lading.engine.patience import Parked, patiently
 from lading.engine.story import Story
 from lading.engine.world import World
+from lading.model.bill import Envelope
 from lading.model.environment import EnvironmentRecord, InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.plan import Step
-from lading.model.rollout import Rollout
+from lading.model.rollout import Mark, Rollout
 from lading.model.secret import Secret
+
+_T = TypeVar("_T")
 
 
 class Locks:
@@ -48,7 +52,7 @@ class Context:
 
     def record(self) -> EnvironmentRecord:
         """Return the environment's record as the journal has it now."""
-        record = self.world.journal.environment(self.rollout.project, self.rollout.environment)
+        record = self._patiently(lambda: self.world.journal.environment(self.rollout.project, self.rollout.environment))
         if record is None:
             raise LadingError(
                 "unknown-environment",
@@ -58,17 +62,25 @@ class Context:
             )
         return record
 
+    def marks(self) -> Sequence[Mark]:
+        """Return the rollout's marks so far."""
+        return self._patiently(lambda: self.world.journal.marks(self.rollout.id))
+
+    def keep_statement(self, digest: str, envelope: Envelope) -> None:
+        """Keep a signed statement about a release's digest."""
+        self._patiently(lambda: self.world.journal.add_statement(digest, envelope))
+
     def progress(self, text: str, **data: Any) -> None:
         """Tell what the step is waiting for."""
-        self._story.tell("progress", index=self.index, step=self.step, text=text, data=data)
+        self._tell("progress", text, data)
 
     def warn(self, text: str) -> None:
         """Tell of something that went wrong without turning the rollout around."""
-        self._story.tell("warning", index=self.index, step=self.step, text=text)
+        self._tell("warning", text)
 
     def cancelled(self) -> str:
         """Return who asked this rollout to turn back; empty when nobody did."""
-        current = self.world.journal.rollout(self.rollout.id)
+        current = self._patiently(lambda: self.world.journal.rollout(self.rollout.id))
         return current.cancel if current is not None else ""
 
     def check_cancelled(self) -> None:
@@ -105,9 +117,9 @@ class Context:
             return f"{self.rollout.environment} serves nothing yet"
         return f"{self.rollout.environment} serves {serving.release.version}"
 
+    def _tell(self, kind: str, text: str, data: dict[str, Any] | None = None) -> None:
+        # A line that cannot be written must not turn around what goes well.
+        self._patiently(lambda: self._story.tell(kind, index=self.index, step=self.step, text=text, data=data))
 
-class Parked(Exception):
-    """The rollout cannot go on now, in either direction, but nothing is lost: it is taken up again later.
-
-    Raised while the journal cannot be written (a full disk) and while the agent stops.
-    """
+    def _patiently(self, work: Callable[[], _T]) -> _T:
+        return patiently(self.world.clock, work)

@@ -11,21 +11,24 @@ from typing import Any
 
 import msgspec
 
-from lading.engine.acts import ACTS, UNDOS
+from lading.engine.acts import ACTS, UNDOS, probing
 from lading.engine.acts.attest import facts_of, sign
-from lading.engine.context import Context, Locks, Parked
+from lading.engine.context import Context, Locks
 from lading.engine.done import Done
 from lading.engine.ledger import Ledger
+from lading.engine.patience import Parked
 from lading.engine.story import Story
 from lading.engine.world import World
 from lading.model.bill import Envelope
-from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.plan import Cutover, Step
 from lading.model.rollout import Outcome, Rollout
 
 # Seconds between tries of an undo that failed; after the last the rollout is stuck and somebody has to look.
 UNDO_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+# What an act may raise without taking the engine along: anything but the death of the process itself.
+ANYTHING = (Exception, SystemExit)
 
 # Seconds between tries of a step behind the point of no return.
 LATE_PAUSES = (0.2, 1.0)
@@ -62,7 +65,7 @@ class Engine:
     def carry(self, number: int) -> Rollout:
         """Carry a rollout to its outcome, from wherever it stands, and return it.
 
-        Raise :class:`~lading.engine.context.Parked` when it cannot go on now (journal not writable, agent stopping);
+        Raise :class:`~lading.engine.patience.Parked` when it cannot go on now (journal not writable, agent stopping);
         then call again later.
         """
         rollout = Ledger(self._world, number).rollout()
@@ -125,7 +128,7 @@ class _Passage:
         except LadingError as error:
             self._turn(index, step, error)
             return False
-        except Exception as error:  # noqa: BLE001  (whatever an act raises, the old release must serve on)
+        except ANYTHING as error:  # whatever it is, the old release must serve on
             self._turn(index, step, _unforeseen(step, error))
             return False
         return True
@@ -160,7 +163,7 @@ class _Passage:
                 return
             except Parked:
                 raise
-            except Exception as error:  # noqa: BLE001  (the release serves; a failed step is reported, not undone)
+            except ANYTHING as error:  # the release serves; a failed step is reported, not undone
                 if pause is not None:
                     self._world.clock.wait(pause, _never)
                     continue
@@ -202,7 +205,7 @@ class _Passage:
                 break
             except Parked:
                 raise
-            except Exception as error:  # noqa: BLE001  (an undo that fails is tried again, then somebody has to look)
+            except ANYTHING as error:  # an undo that fails is tried again, then somebody has to look
                 if pause is None:
                     return self._story.clean_data(_undo_failed(step, error).to_plain())  # type: ignore[no-any-return]
                 self._world.clock.wait(pause, _never)
@@ -230,9 +233,9 @@ class _Passage:
         record = None
         if outcome == "stuck":
             text = f"rollout {self._rollout.id} is stuck: {error['happened'] if error else ''}"
-            record = msgspec.structs.replace(self._record(), alert=text)
-        elif outcome == "succeeded" and self._record().alert:
-            record = msgspec.structs.replace(self._record(), alert="")
+            record = msgspec.structs.replace(self._context.record(), alert=text)
+        elif outcome == "succeeded" and self._context.record().alert:
+            record = msgspec.structs.replace(self._context.record(), alert="")
         self._tell_all("finished", outcome, data={"outcome": outcome, "error": error})
         self._ledger.patiently(
             lambda: self._world.journal.finish(
@@ -249,13 +252,12 @@ class _Passage:
         self._story.published()
         return self._ledger.rollout()
 
-    def _record(self) -> EnvironmentRecord:
-        return self._ledger.patiently(self._context.record)
-
     def _facts(self) -> dict[str, Any]:
         try:
             return facts_of(self._context)
-        except LadingError as error:
+        except Parked:
+            raise
+        except ANYTHING as error:
             self._tell_all("warning", f"what the rollout measured is incomplete: {error}")
             return {}
 
@@ -265,7 +267,9 @@ class _Passage:
             return ()
         try:
             envelope = sign(self._context, unit, "rollout", passed=False, facts={**facts, "outcome": outcome})
-        except LadingError as error:
+        except Parked:
+            raise
+        except ANYTHING as error:
             self._tell_all("warning", f"the failure could not be signed into the bill: {error}")
             return ()
         return ((unit.release.digest, envelope),)
@@ -277,13 +281,18 @@ class _Passage:
         steps = list(enumerate(self._rollout.plan.steps))
         asking = [i for i, step in steps if step.kind == "prober" and self._ledger.marked(i, "forward", "outcome")]
         drained = [i for i, step in steps if step.kind == "drain" and self._ledger.marked(i, "forward", "outcome")]
-        if asking and not drained:
-            step = self._rollout.plan.steps[asking[0]]
-            self._enter(asking[0], step)
+        if not asking or drained or probing.count(self._context).requests:
+            return
+        index = asking[0]
+        step = self._rollout.plan.steps[index]
+        self._enter(index, step)
+        try:
             ACTS[type(step)](self._context, step)
-            self._tell(
-                "warning", asking[0], step, "the agent was interrupted: lost requests are counted anew from here"
-            )
+        except ANYTHING as error:
+            self._tell("warning", index, step, f"lost requests are not counted any more: {error}")
+            return
+        self._ledger.write(index, "forward", "outcome", result={"anew": True})
+        self._tell("warning", index, step, "the agent was interrupted: lost requests are counted anew from here")
 
     def _enter(self, index: int, step: Step) -> None:
         self._context.index, self._context.step = index, step
@@ -306,7 +315,7 @@ class _Passage:
         self._ledger.patiently(lambda: self._story.tell(kind, text=text, data=data))
 
 
-def _unforeseen(step: Step, error: Exception) -> LadingError:
+def _unforeseen(step: Step, error: BaseException) -> LadingError:
     where = traceback.extract_tb(error.__traceback__)[-1]
     return LadingError(
         "unexpected",
@@ -317,7 +326,7 @@ def _unforeseen(step: Step, error: Exception) -> LadingError:
     )
 
 
-def _undo_failed(step: Step, error: Exception) -> LadingError:
+def _undo_failed(step: Step, error: BaseException) -> LadingError:
     return LadingError(
         "stuck",
         doing=f"undo of {step.kind} ({step.undo_text})",

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lading.engine.context import Parked
+from lading.engine.patience import patiently
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.rollout import Direction, Mark, Phase, Rollout
-
-# Seconds between tries of the journal after one that failed (a full disk): short first, for faults that heal at once.
-RETRY_PAUSES = (0.1, 0.5, 2.0)
 
 _T = TypeVar("_T")
 
@@ -59,16 +56,5 @@ class Ledger:
         self.patiently(lambda: self._world.journal.mark(self._number, mark, record))
 
     def patiently(self, work: Callable[[], _T]) -> _T:
-        """Carry out a read or write of the journal; a failing one is tried again, then the rollout is parked.
-
-        Parking is safe: what serves goes on serving, and the next try begins from what the journal holds.
-        """
-        for pause in RETRY_PAUSES:
-            try:
-                return work()
-            except (LadingError, OSError):
-                self._world.clock.wait(pause, lambda: False)
-        try:
-            return work()
-        except (LadingError, OSError) as error:
-            raise Parked(f"the journal cannot be used: {error}") from error
+        """Carry out a read or write of the journal with patience."""
+        return patiently(self._world.clock, work)

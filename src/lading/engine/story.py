@@ -1,12 +1,19 @@
 """The story of a rollout as events: written to the journal, streamed to whoever listens, free of secrets."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from lading.engine.world import World
+from lading.model.errors import CODES
 from lading.model.plan import Step
-from lading.model.rollout import Event, Rollout
+from lading.model.rollout import EXIT_OF_OUTCOME, Event, Rollout
 from lading.model.secret import Secret, redact
+
+log = logging.getLogger(__name__)
+
+# What is written instead of a text while the secrets that would have to be masked in it cannot be read.
+WITHHELD = "(withheld: the secrets to mask cannot be read)"
 
 
 class Story:
@@ -49,10 +56,20 @@ class Story:
         self._publish(self._rollout.id)
 
     def clean(self, text: str) -> str:
-        """Return the text with every known secret value masked."""
+        """Return the text with every known secret value masked; nothing of it while those values cannot be read."""
+        known = self._known()
+        if known is not None:
+            return redact(text, known)
+        # Recovery and exit statuses rest on these words, and none of them is anybody's secret.
+        return text if not text or text in CODES or text in EXIT_OF_OUTCOME else WITHHELD
+
+    def _known(self) -> tuple[Secret, ...] | None:
         if self._secrets is None:
-            self._secrets = tuple(self._world.secrets.all_values().values())
-        return redact(text, self._secrets)
+            try:
+                self._secrets = tuple(self._world.secrets.all_values().values())
+            except Exception:  # secrets that nobody can read must not hold up what needs none
+                log.warning("what rollout %s tells is withheld", self._rollout.id, exc_info=True)
+        return self._secrets
 
     def clean_data(self, value: Any) -> Any:
         """Return JSON-ready data with every known secret value masked in its texts."""

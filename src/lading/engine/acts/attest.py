@@ -16,11 +16,13 @@ from lading.model.rollout import Mark
 def act(context: Context, step: Attest) -> Done:
     """Sign one statement for the rollout as a whole and one a gate that measured something."""
     facts = facts_of(context)
-    gates = {"rollout": facts, **_gates(context.rollout.plan, context.world.journal.marks(context.rollout.id))}
+    gates = {"rollout": facts, **_gates(context.rollout.plan, context.marks())}
     for gate, gate_facts in gates.items():
         envelope = sign(context, step.unit, gate, passed=True, facts=gate_facts)
-        context.world.journal.add_statement(step.unit.release.digest, envelope)
-    return Done(text=f"{len(gates)} gates signed as {context.world.signer.name}", facts={"gates": list(gates)})
+        context.keep_statement(step.unit.release.digest, envelope)
+    counted = {name: facts[name] for name in ("requests", "lost_requests", "slowest_seconds")}
+    text = f"{len(gates)} gates signed as {context.world.signer.name}"
+    return Done(text=text, facts={"gates": list(gates), **counted})
 
 
 def sign(context: Context, unit: Pinned, gate: str, *, passed: bool, facts: dict[str, Any]) -> Envelope:
@@ -45,21 +47,22 @@ def sign(context: Context, unit: Pinned, gate: str, *, passed: bool, facts: dict
 
 def facts_of(context: Context) -> dict[str, Any]:
     """Return what the rollout measured: checks, requests, lost requests, the router's errors, seconds, revision."""
-    count = probing.stop(context)
-    marks = context.world.journal.marks(context.rollout.id)
+    marks = context.marks()
     gates = _gates(context.rollout.plan, marks)
     unit = context.rollout.plan.unit
-    return {
+    facts = {
         "kind": context.rollout.kind,
         "checks": gates.get("smoke", {}).get("checks", 0),
-        "requests": count.requests,
-        "lost_requests": count.lost,
-        "slowest_seconds": round(count.slowest, 3),
+        **probing.final(context, marks),
         "router_errors": gates.get("watch", {}).get("errors", 0),
-        "seconds": round(context.world.clock.now() - context.rollout.created, 3),
+        # A wall clock that was set back must not give a negative duration.
+        "seconds": round(max(0.0, context.world.clock.now() - context.rollout.created), 3),
         "configuration": unit.configuration.revision if unit is not None else "",
         "secret_versions": unit.configuration.secret_versions if unit is not None else {},
     }
+    if any(mark.result.get("anew") for mark in marks):
+        facts["interrupted"] = "the agent was interrupted: requests before its last start are not counted"
+    return facts
 
 
 def _gates(plan: Plan, marks: Sequence[Mark]) -> dict[str, dict[str, Any]]:

@@ -29,14 +29,14 @@ def act(context: Context, step: Drain) -> Done:
             context.progress(f"{sum(busy.values())} connections to the previous release", left=round(step.limit, 1))
             tell = clock.monotonic() + TELL_EVERY
         context.wait(LOOK_EVERY)
-    probing.stop(context)
+    counted = probing.final(context, context.marks())
     closed = sum(busy.values())
     leaving = step.instances if step.keep <= 0 else tuple(spec for spec in step.instances if spec.name in busy)
     for spec in leaving:
         # The stop signal lets the program end its streams and sockets properly, within its own grace.
         context.world.runtime.stop(spec.name, grace=spec.grace)
     text = f"{closed} connections closed at the limit" if closed else "nothing cut"
-    return Done(text=text, facts={"closed": closed}, record=_standing_by(context, step))
+    return Done(text=text, facts={"closed": closed, **counted}, record=_standing_by(context, step))
 
 
 def _busy(context: Context, specs: tuple[InstanceSpec, ...]) -> dict[str, int]:

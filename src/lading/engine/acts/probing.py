@@ -1,8 +1,12 @@
 """Count lost requests from before the cutover until the drain ends."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.plan import Probing
+from lading.model.rollout import Mark
 from lading.ports.prober import ProbeCount, ProbeTarget
 
 
@@ -22,6 +26,20 @@ def undo(context: Context, step: Probing) -> None:
 def stop(context: Context) -> ProbeCount:
     """Stop the rollout's prober and return its count; calling it again returns the same."""
     return context.world.prober.stop(prober_name(context))
+
+
+def count(context: Context) -> ProbeCount:
+    """Return what the rollout's prober has counted so far in this life of the agent."""
+    return context.world.prober.count(prober_name(context))
+
+
+def final(context: Context, marks: Sequence[Mark]) -> dict[str, Any]:
+    """Stop the prober and return its count as facts; a count that is in the journal already stands."""
+    for mark in reversed(marks):
+        if mark.phase == "outcome" and "lost_requests" in mark.result:
+            return {name: mark.result[name] for name in ("requests", "lost_requests", "slowest_seconds")}
+    counted = stop(context)
+    return {"requests": counted.requests, "lost_requests": counted.lost, "slowest_seconds": round(counted.slowest, 3)}
 
 
 def prober_name(context: Context) -> str:
