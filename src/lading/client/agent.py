@@ -240,6 +240,8 @@ def _reason(error: Exception) -> str:
         return "no agent runs there (there is no socket)"
     if isinstance(error, ConnectionRefusedError):
         return "no agent runs there (its socket is left over)"
+    if isinstance(error, PermissionError):
+        return "permission denied: its socket is for its own user and root alone"
     if isinstance(error, TimeoutError):
         return "it took too long"
     return str(error) or type(error).__name__
