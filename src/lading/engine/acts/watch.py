@@ -1,6 +1,8 @@
 """Observe the new release under real traffic, by the router's own counters."""
 
-from lading.engine.acts.probing import prober_name
+import msgspec
+
+from lading.engine.acts import probing
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.engine.routes import generation_of
@@ -22,14 +24,14 @@ def act(context: Context, step: Watch) -> Done:
     """Watch for the step's seconds; an exceeded error budget or a dead instance turns the rollout back."""
     clock = context.world.clock
     generation = generation_of(step.unit)
-    before = context.world.router.counters(context.key, generation)
+    before = _seen(context, generation)
     tolerated = step.errors + _share_before(context, step)
     end = clock.monotonic() + step.seconds
     tell = 0.0
     restarts = {spec.name: _restarts(context, spec) for spec in step.unit.instances}
     while True:
         _check_alive(context, step.unit.instances, restarts)
-        seen = _since(before, context.world.router.counters(context.key, generation), context)
+        seen = _since(before, _seen(context, generation))
         _check_budget(context, seen, tolerated)
         left = end - clock.monotonic()
         if left <= 0:
@@ -48,11 +50,22 @@ def _share_before(context: Context, step: Watch) -> float:
     return counted.errors / counted.requests if counted.requests else 0.0
 
 
-def _since(before: Counters, now: Counters, context: Context) -> Counters:
-    # The prober's own requests are nearly always fine and would thin out the share of failed ones.
-    probed = context.world.prober.count(prober_name(context))
-    requests = max(0, now.requests - before.requests - probed.requests + probed.lost)
-    return Counters(requests=requests, errors=max(0, now.errors - before.errors), latency_p95=now.latency_p95)
+def _seen(context: Context, generation: str) -> Counters:
+    """Return what the router has counted, without the prober's own requests as far as they were answered well.
+
+    Those are nearly always fine and would thin out the share of failed ones.
+    """
+    counted = context.world.router.counters(context.key, generation)
+    probed = probing.count(context)
+    return msgspec.structs.replace(counted, requests=counted.requests - probed.requests + probed.lost)
+
+
+def _since(before: Counters, now: Counters) -> Counters:
+    return Counters(
+        requests=max(0, now.requests - before.requests),
+        errors=max(0, now.errors - before.errors),
+        latency_p95=now.latency_p95,
+    )
 
 
 def _check_budget(context: Context, seen: Counters, tolerated: float) -> None:
