@@ -26,6 +26,9 @@ from lading.model.interface import CARD, LOG, SOCKET, home_of
 
 log = logging.getLogger("lading.agent")
 
+# Seconds after which a busy thread lets another one run: a rollout's steps wait for streams and probers otherwise.
+SWITCH_INTERVAL = 0.0005
+
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit status."""
@@ -35,6 +38,7 @@ def main() -> int:
     # A client that vanished must not take the agent along.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     heap.share()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         _run(Home(root))
     except LadingError as error:
