@@ -10,8 +10,9 @@ from lading.agent import heap
 from lading.agent.asking import RolloutRequest
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
-from lading.engine.context import Locks, Parked
+from lading.engine.context import Locks
 from lading.engine.engine import Engine
+from lading.engine.patience import Parked
 from lading.engine.world import World
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.errors import LadingError
@@ -33,13 +34,14 @@ class Rollouts:
     """The agent's rollouts, each carried by a thread of its own."""
 
     def __init__(self, world: World, gatekeeper: Gatekeeper, changes: Changes, locks: Locks) -> None:
-        self.admission = threading.Lock()
+        self.admission = Locks()
         self._world = world
         self._gatekeeper = gatekeeper
         self._changes = changes
         self._stopping = threading.Event()
         self._threads: dict[int, threading.Thread] = {}
-        self._engine = Engine(world, locks=locks, published=changes.publish, stopping=self._stopping.is_set)
+        self._parked: dict[int, str] = {}
+        self._engine = Engine(world, locks=locks, published=self._told, stopping=self._stopping.is_set)
 
     # what a client asks
 
@@ -48,7 +50,7 @@ class Rollouts:
 
         A rollback asked for while a rollout is being watched turns that rollout back and returns it.
         """
-        with self.admission:
+        with self.admission.of(f"{request.project}/{request.environment}"):
             turned = self._turn_back(request) if request.kind == "rollback" else None
             if turned is not None:
                 return turned
@@ -98,6 +100,10 @@ class Rollouts:
             if (rollout.project, rollout.environment) == (request.project, request.environment):
                 yield rollout
 
+    def waits(self, number: int) -> str:
+        """Say what a rollout waits for before it can go on; empty when it goes on."""
+        return self._parked.get(number, "")
+
     def _turn_back(self, request: RolloutRequest) -> Rollout | None:
         for rollout in self._unfinished(request):
             if not _is_way_back(rollout, request.to) or not self._can_turn(rollout):
@@ -128,6 +134,11 @@ class Rollouts:
         for thread in list(self._threads.values()):
             thread.join(timeout=5.0)
 
+    def _told(self, number: int) -> None:
+        # What could be told was written to the journal, so nothing is waited for any more.
+        self._parked.pop(number, None)
+        self._changes.publish(number)
+
     def _carry_in_thread(self, number: int) -> None:
         thread = threading.Thread(target=self._carry, args=(number,), name=f"rollout-{number}", daemon=True)
         self._threads[number] = thread
@@ -140,6 +151,7 @@ class Rollouts:
                     return
         finally:
             self._threads.pop(number, None)
+            self._parked.pop(number, None)
             self._changes.publish(number)
             heap.give_back()
 
@@ -148,6 +160,7 @@ class Rollouts:
             self._engine.carry(number)
         except Parked as reason:
             log.warning("rollout %s is parked: %s", number, reason)
+            self._parked[number] = str(reason)
             return False
         except Exception:
             # Nothing may leave a rollout without a holder: it is logged and taken up again from the journal.
@@ -190,7 +203,7 @@ class _Preparation:
         record = self._record_for(request.table)
         table = request.table or (record.serving.configuration.table if record.serving else Environment())
         configuration = self._configure(record, table, release)
-        self.nothing_to_do = is_noop(release, configuration, record)
+        self.nothing_to_do = is_noop(release, configuration, Observed(record=record, running=self._running()))
         if not self.nothing_to_do and not request.dry_run:
             gatekeeper.admit(
                 release,
@@ -263,8 +276,10 @@ class _Preparation:
             name: self._world.databases.provide(record.project, record.name, name, database)
             for name, database in release.manifest.databases.items()
         }
-        running = frozenset(state.name for state in self._world.runtime.list() if state.running)
-        return Observed(record=record, running=running, databases=databases)
+        return Observed(record=record, running=self._running(), databases=databases)
+
+    def _running(self) -> frozenset[str]:
+        return frozenset(state.name for state in self._world.runtime.list() if state.running)
 
 
 def _way_back(world: World, record: EnvironmentRecord, version: str | None) -> Pinned:

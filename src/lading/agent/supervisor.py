@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -19,68 +20,92 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 0.5  # seconds between two looks at all instances
 BACKOFF_FIRST = 0.5  # seconds before a second restart
 BACKOFF_LAST = 60.0  # seconds between restarts of an instance that keeps dying
+ROUTING_LAST = 4.0  # seconds between tries to route to addresses that the router did not confirm
 SETTLED = 60.0  # seconds an instance must have run for its back-off to begin anew
 
 
 @dataclasses.dataclass
 class _Patience:
-    """How long an instance that keeps dying waits for its next start."""
+    """How long what keeps failing waits for its next try."""
 
     pause: float = 0.0
     not_before: float = 0.0
 
+    def try_now(self, now: float, last: float = BACKOFF_LAST) -> bool:
+        """Tell whether its time has come; if so, the next try waits twice as long, ``last`` at most."""
+        if now < self.not_before:
+            return False
+        self.pause = min(last, max(BACKOFF_FIRST, self.pause * 2))
+        self.not_before = now + self.pause
+        return True
+
 
 class Supervisor:
-    """Looks after every environment of the agent from one thread.
+    """Looks after every environment of the agent: one thread tends what serves, another retires what is left.
 
-    ``admission`` is held while a rollout is opened: what a plan has observed must not be retired meanwhile. ``chores``
-    are further things to do at every look, such as rotating logs.
+    ``admission`` is held, environment by environment, while a rollout is opened: what a plan has observed must not be
+    retired meanwhile. ``chores`` are further things to do at every look, such as rotating logs.
     """
 
     def __init__(
         self,
         world: World,
         locks: Locks,
-        admission: threading.Lock,
+        admission: Locks,
         chores: Sequence[Callable[[], object]] = (),
     ) -> None:
         self._world = world
         self._locks = locks
         self._admission = admission
         self._chores = chores
-        self._patience: dict[str, _Patience] = {}
+        self._patience: defaultdict[str, _Patience] = defaultdict(_Patience)
+        self._unrouted: set[str] = set()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        # Two, because an old instance may take its whole grace to end, and a dead one must not wait for that.
+        self._threads = [
+            threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
+            for name, work in (("supervisor", self._tend_all), ("supervisor-retiring", self._retire_all))
+        ]
 
     def start(self) -> None:
         """Begin looking."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Stop looking and wait for a look under way; instances run on."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10.0)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=10.0)
 
     def restore(self) -> None:
         """Bring back what served before the agent (or the whole machine) went down, environment by environment."""
         self._carefully("the router", self._world.router.ensure)
         for record in self._world.journal.environments():
-            if record.serving is not None:
-                self._carefully(f"restoring {record.key}", lambda record=record: self._tend(record))  # type: ignore[misc]
+            # The last agent may have died between starting an instance and routing to it.
+            self._unrouted.add(record.key)
+            self._carefully(f"restoring {record.key}", lambda record=record: self._tend(record))  # type: ignore[misc]
 
     def look(self) -> None:
         """Look at everything once."""
+        self._tend_all()
+        self._retire_all()
+
+    def _tend_all(self) -> None:
         self._carefully("the router", self._world.router.ensure)
         for record in self._world.journal.environments():
             self._carefully(f"tending {record.key}", lambda record=record: self._tend(record))  # type: ignore[misc]
-            self._carefully(f"retiring in {record.key}", lambda record=record: self._retire(record))  # type: ignore[misc]
         for chore in self._chores:
             self._carefully("a chore", chore)
 
-    def _run(self) -> None:
+    def _retire_all(self) -> None:
+        for record in self._world.journal.environments():
+            self._carefully(f"retiring in {record.key}", lambda record=record: self._retire(record))  # type: ignore[misc]
+
+    def _run(self, work: Callable[[], None]) -> None:
         while not self._stop.wait(LOOK_EVERY):
-            self._carefully("the journal", self.look)
+            self._carefully("the journal", work)
 
     def _carefully(self, what: str, work: Callable[[], object]) -> None:
         # One environment's trouble must not keep the supervisor from the others; the next look tries again.
@@ -100,13 +125,24 @@ class Supervisor:
             current = self._world.journal.environment(record.project, record.name)
             if current is None or current.serving is None:
                 return
-            moved = [self._revive(current, spec) for spec in self._mine(current, current.serving)]
-            if any(moved):
+            for spec in self._mine(current, current.serving):
+                self._carefully(
+                    f"restarting {spec.label} of {record.key}",
+                    lambda spec=spec: self._revive(current, spec),  # type: ignore[misc]
+                )
+            if record.key in self._unrouted:
                 self._route(current, current.serving)
 
     def _mine(self, record: EnvironmentRecord, unit: Pinned) -> tuple[InstanceSpec, ...]:
-        # While a rollout hands the workers over, which of them should run is the engine's business.
-        return unit.web if self._in_rollout(record) else unit.instances
+        # While a rollout hands the workers over, which of them should run is the engine's business; and one that got
+        # stuck may have left those of the other release running.
+        if self._in_rollout(record) or any(self._runs(spec) for spec in _other_workers(record)):
+            return unit.web
+        return unit.instances
+
+    def _runs(self, spec: InstanceSpec) -> bool:
+        state = self._world.runtime.look(spec.name)
+        return state is not None and state.running
 
     def _in_rollout(self, record: EnvironmentRecord) -> bool:
         return any(
@@ -114,39 +150,49 @@ class Supervisor:
             for rollout in self._world.journal.unfinished()
         )
 
-    def _revive(self, record: EnvironmentRecord, spec: InstanceSpec) -> bool:
-        """Start an instance again if it died; tell whether its routes have to be looked at."""
-        now = self._world.clock.monotonic()
-        patience = self._patience.setdefault(spec.name, _Patience())
+    def _revive(self, record: EnvironmentRecord, spec: InstanceSpec) -> None:
+        """Start an instance again if it died; its routes have to be looked at then."""
+        patience = self._patience[spec.name]
         state = self._world.runtime.look(spec.name)
         if state is not None and state.running:
             if self._world.clock.now() - state.started > SETTLED:
                 patience.pause = 0.0
-            return False
-        if now < patience.not_before:
-            return False
-        patience.pause = min(BACKOFF_LAST, max(BACKOFF_FIRST, patience.pause * 2))
-        patience.not_before = now + patience.pause
+            return
+        if not patience.try_now(self._world.clock.monotonic()):
+            return
         log.warning("%s of %s is down, starting it again", spec.label, record.key)
         secrets = {
             variable: self._world.secrets.get(record.key, name, version)
             for variable, (name, version) in spec.secrets.items()
         }
+        # Noted first: an agent's own trouble right after the start must not leave the routes as they are.
+        self._unrouted.add(record.key)
         self._world.runtime.start(spec, secrets)
-        return True
 
     def _route(self, record: EnvironmentRecord, unit: Pinned) -> None:
-        current = self._world.router.current(record.key)
-        if unit.web and (current is None or current.generation == generation_of(unit)):
+        """See that the routes name the addresses of now; tried again, ever more slowly, until the router confirms."""
+        if not self._patience[record.key].try_now(self._world.clock.monotonic(), ROUTING_LAST):
+            return
+        if unit.web and self._routes_are_its(record, unit):
             self._world.router.apply(routes_of(self._world, record, unit))
+        self._unrouted.discard(record.key)
+        del self._patience[record.key]
+
+    def _routes_are_its(self, record: EnvironmentRecord, unit: Pinned) -> bool:
+        current = self._world.router.current(record.key)
+        if current is None:
+            # Within a rollout, what is routed nowhere was withdrawn by it.
+            return not self._in_rollout(record)
+        return current.generation == generation_of(unit)
 
     # retiring
 
     def _retire(self, record: EnvironmentRecord) -> None:
         """Stop the previous release once its time as the instant way back is over, and what nobody knows."""
-        with self._admission:
+        with self._admission.of(record.key):
             current = self._world.journal.environment(record.project, record.name)
-            if current is None or self._in_rollout(current):
+            if current is None or current.alert or self._in_rollout(current):
+                # While an alert stands, the router may ask either release, and somebody may need what is left of them.
                 return
             if current.standby is not None and self._world.clock.now() >= current.standby_until:
                 # A unit that serves again shares its instances' names with the one that stood by.
@@ -159,3 +205,10 @@ class Supervisor:
             self._world.runtime.stop(spec.name, grace=spec.grace)
             self._world.runtime.remove(spec.name)
             self._patience.pop(spec.name, None)
+
+
+def _other_workers(record: EnvironmentRecord) -> tuple[InstanceSpec, ...]:
+    """Return the workers of the unit that stands by, but for those that are the serving unit's own."""
+    if record.standby is None or record.serving is None:
+        return ()
+    return tuple(spec for spec in record.standby.workers if spec not in record.serving.workers)

@@ -36,13 +36,18 @@ def plan_rollback(unit: Pinned, observed: Observed) -> Plan:
     )
 
 
-def is_noop(release: Release, configuration: Configuration, record: EnvironmentRecord) -> bool:
-    """Tell whether the environment already serves this digest with this configuration."""
-    serving = record.serving
+def is_noop(release: Release, configuration: Configuration, observed: Observed) -> bool:
+    """Tell whether the environment already serves this digest with this configuration, every instance of it up.
+
+    What is down, or was left by a rollout that got stuck, does not serve: then asking again is a rollout.
+    """
+    serving = observed.record.serving
     return (
         serving is not None
+        and not observed.record.alert
         and serving.release.digest == release.digest
         and serving.configuration.revision == configuration.revision
+        and all(spec.name in observed.running for spec in serving.instances)
     )
 
 
