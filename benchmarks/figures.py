@@ -1,0 +1,144 @@
+"""Figures and their bars: one result, the files that keep results, and the table made of all of them."""
+
+import dataclasses
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "figures.md"
+
+KEYS = ("figure", "value", "unit", "bar", "holds", "command", "n")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One measured figure. ``bar`` says in words what is demanded; None: it is told for information only."""
+
+    figure: str
+    value: float
+    unit: str
+    bar: str | None
+    holds: bool | None
+    command: str
+    n: int
+
+    def plain(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def at_most(figure: str, value: float, unit: str, limit: float, command: str, n: int) -> Figure:
+    """Return a figure that holds when its value, as it is told, is not above the limit."""
+    rounded = rounded_value(value)
+    return Figure(figure, rounded, unit, f"≤ {limit:g}" if limit else "0", rounded <= limit, command, n)
+
+
+def at_least(figure: str, value: float, unit: str, limit: float, command: str, n: int) -> Figure:
+    """Return a figure that holds when its value, as it is told, is not below the limit."""
+    rounded = rounded_value(value)
+    return Figure(figure, rounded, unit, f"≥ {limit:g}", rounded >= limit, command, n)
+
+
+def told(figure: str, value: float, unit: str, command: str, n: int) -> Figure:
+    """Return a figure that has no bar."""
+    return Figure(figure, rounded_value(value), unit, None, None, command, n)
+
+
+def rounded_value(value: float) -> float:
+    """Return the value with at most three decimals; whole numbers stay whole."""
+    return value if isinstance(value, int) else round(value, 3)
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+# keeping
+
+
+def save(name: str, figures: Iterable[Mapping[str, Any]], folder: Path = RESULTS) -> Path:
+    """Write the results of a campaign, whole or not at all."""
+    rows = [{key: figure[key] for key in KEYS} for figure in figures]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    half = path.with_suffix(".part")
+    half.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    half.replace(path)
+    return path
+
+
+def load_all(order: Sequence[str], folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """Return all kept results, the named campaigns first and in their order."""
+    names = {path.stem for path in folder.glob("*.json")}
+    known = [name for name in order if name in names]
+    rows: list[dict[str, Any]] = []
+    for name in (*known, *sorted(names - set(known))):
+        rows += json.loads((folder / f"{name}.json").read_text("utf-8"))
+    return rows
+
+
+# the page
+
+HEAD = """\
+# Figures
+
+Made by `make bench` and `make chaos`; do not edit. Each call runs the real thing again: a temporary home with an agent
+of its own, started and driven through the installed `lading` command, the example application `examples/cashback` with
+its whole smoke suite, real processes and the real router, all on loopback. Load comes from a separate process: an open
+loop without retries, so a request that finds nobody is counted and not asked again. What is compared is measured in
+turns within one run. `n` says how many times something was done or how many requests were counted; times are medians
+of them unless the figure says otherwise.
+
+Absolute times wobble with the machine and with whatever else it does; ratios, medians and counts are what to read.
+Last run on {machine}.
+"""
+
+LIMITS = """
+## Where a bar is missed
+
+{lines}
+"""
+
+
+def page(rows: Sequence[Mapping[str, Any]], machine: str, reasons: Mapping[str, str]) -> str:
+    """Return the Markdown page; ``reasons`` says, by figure, what limits one that misses its bar."""
+    head = "| figure | bar | value | holds | n | command |\n|---|---|---|---|---|---|\n"
+    table = head + "".join(_line(row) for row in rows)
+    missed = [row for row in rows if row["holds"] is False]
+    lines = "\n".join(f"* **{_cell(row['figure'])}**: {_value(row)}. {_reason(row, reasons)}" for row in missed)
+    return HEAD.format(machine=machine) + "\n" + table + (LIMITS.format(lines=lines) if missed else "")
+
+
+def _reason(row: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
+    return reasons.get(row["figure"], "What limits it is not known yet.")
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    holds = {True: "yes", False: "**no**", None: "–"}[row["holds"]]
+    bar = "–" if row["bar"] is None else str(row["bar"])
+    cells = (_cell(row["figure"]), _cell(bar), _value(row), holds, f"{row['n']:,}", f"`{_cell(row['command'])}`")
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _value(row: Mapping[str, Any]) -> str:
+    value = row["value"]
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.3f}".rstrip("0").rstrip(".")
+    return _cell(f"{text} {row['unit']}".strip())
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def machine() -> str:
+    """Return what may be told of this machine: nothing that names it."""
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    memory = round(pages * size / 2**30)
+    cores = os.cpu_count() or 1
+    python = platform.python_version()
+    return f"{cores} cores, {memory} GiB of memory, {platform.system()} on {platform.machine()}, Python {python}"
