@@ -207,7 +207,7 @@ class _Passage:
                 raise
             except ANYTHING as error:  # an undo that fails is tried again, then somebody has to look
                 if pause is None:
-                    return self._story.clean_data(_undo_failed(step, error).to_plain())  # type: ignore[no-any-return]
+                    return self._story.clean_data(_undo_failed(step, error, self._rollout).to_plain())  # type: ignore[no-any-return]
                 self._world.clock.wait(pause, _never)
         seconds = clock.monotonic() - start
         self._ledger.write(index, "unwinding", "outcome", seconds=seconds, record=done.record)
@@ -326,11 +326,12 @@ def _unforeseen(step: Step, error: BaseException) -> LadingError:
     )
 
 
-def _undo_failed(step: Step, error: BaseException) -> LadingError:
+def _undo_failed(step: Step, error: BaseException, rollout: Rollout) -> LadingError:
+    serving = rollout.plan.previous or rollout.plan.release
     return LadingError(
         "stuck",
         doing=f"undo of {step.kind} ({step.undo_text})",
         happened=str(error),
         now="what served before still serves; nothing further is changed by itself",
-        hint="mend the cause, then: lading deploy of the release that should serve",
+        hint=f"mend the cause, then: lading deploy {rollout.environment} {serving}",
     )

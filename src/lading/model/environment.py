@@ -79,13 +79,15 @@ class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
 class Pinned(msgspec.Struct, frozen=True, kw_only=True):
     """One release as one rollout ran it: digest, configuration, secret versions, health contract, instances.
 
-    It is the unit a rollback returns to. ``instances`` hold the environment variables, secret versions and probes.
+    It is the unit a rollback returns to. ``instances`` hold the environment variables, secret versions and probes;
+    ``jobs`` the same for what is run to its end (a spec's ``service`` is the job's name).
     """
 
     rollout: int
     release: Release
     configuration: Configuration
     instances: tuple[InstanceSpec, ...]
+    jobs: tuple[InstanceSpec, ...] = ()
     since: float = 0.0
 
     @property

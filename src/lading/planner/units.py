@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from lading.model.environment import Configuration, InstanceSpec, Pinned
-from lading.model.manifest import Environment, Manifest, Probe, Resources, Service
+from lading.model.manifest import Environment, Job, Manifest, Probe, Resources, Service
 from lading.model.release import Release
 
 
@@ -22,57 +22,86 @@ def configure(name: str, table: Environment, secret_versions: Mapping[str, int],
 
 def unit_of(number: int, release: Release, configuration: Configuration, databases: Mapping[str, str]) -> Pinned:
     """Return the unit that rollout ``number`` would serve; ``databases`` maps names to URLs."""
+    making = _Making(number, release, configuration, databases)
     return Pinned(
         rollout=number,
         release=release,
         configuration=configuration,
-        instances=tuple(_instances(number, release, configuration, databases)),
+        instances=tuple(making.instances()),
+        jobs=tuple(making.jobs()),
     )
 
 
-def _instances(
-    number: int, release: Release, configuration: Configuration, databases: Mapping[str, str]
-) -> Iterator[InstanceSpec]:
-    for name, service in release.manifest.services.items():
-        for slot in range(1, configuration.table.replicas.get(name, 1) + 1):
-            yield _instance(number, release, configuration, databases, name, service, slot)
+class _Making:
+    """What all specs of one unit share."""
 
+    def __init__(
+        self, number: int, release: Release, configuration: Configuration, databases: Mapping[str, str]
+    ) -> None:
+        self._number = number
+        self._release = release
+        self._configuration = configuration
+        self._databases = databases
 
-def _instance(
-    number: int,
-    release: Release,
-    configuration: Configuration,
-    databases: Mapping[str, str],
-    name: str,
-    service: Service,
-    slot: int,
-) -> InstanceSpec:
-    artifact = release.artifact(service.build)
-    manifest = release.manifest
-    return InstanceSpec(
-        name=f"{release.project}-{configuration.environment}-r{number}-{name}-{slot}",
-        project=release.project,
-        environment=configuration.environment,
-        service=name,
-        slot=slot,
-        rollout=number,
-        digest=release.digest,
-        version=release.version,
-        artifact=artifact.digest,
-        kind=artifact.kind,
-        layers={layer.role: layer.diff_id for layer in artifact.layers},
-        command=service.command,
-        port=service.port,
-        env={**manifest.env, **service.env, **configuration.table.env},
-        secrets={key: (key, version) for key, version in configuration.secret_versions.items()},
-        volumes=service.volumes,
-        databases=_database_urls(manifest, databases),
-        resources=_resources(service, configuration.table.resources.get(name)),
-        stop_signal=service.stop_signal,
-        grace=service.grace,
-        health=_asked_as(service.health, configuration.table.domain),
-        ready=_asked_as(service.ready, configuration.table.domain),
-    )
+    def instances(self) -> Iterator[InstanceSpec]:
+        for name, service in self._release.manifest.services.items():
+            for slot in range(1, self._configuration.table.replicas.get(name, 1) + 1):
+                yield self._instance(name, service, slot)
+
+    def jobs(self) -> Iterator[InstanceSpec]:
+        manifest = self._release.manifest
+        for name, job in manifest.jobs.items():
+            spec = self._spec(name, f"{self._prefix}-{name}", self._build_of(job), {**manifest.env, **job.env})
+            yield msgspec.structs.replace(
+                spec,
+                command=job.command,
+                volumes=job.volumes,
+                resources=manifest.sizes[job.size].resources if job.size is not None else Resources(),
+            )
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self._release.project}-{self._configuration.environment}-r{self._number}"
+
+    def _build_of(self, job: Job) -> str:
+        return job.build if job.build is not None else self._release.artifacts[0].name
+
+    def _spec(self, service: str, name: str, build: str, env: dict[str, str]) -> InstanceSpec:
+        release, configuration = self._release, self._configuration
+        artifact = release.artifact(build)
+        return InstanceSpec(
+            name=name,
+            project=release.project,
+            environment=configuration.environment,
+            service=service,
+            slot=0,
+            rollout=self._number,
+            digest=release.digest,
+            version=release.version,
+            artifact=artifact.digest,
+            kind=artifact.kind,
+            layers={layer.role: layer.diff_id for layer in artifact.layers},
+            # The environment's variables go before the release's own.
+            env={**env, **configuration.table.env},
+            secrets={key: (key, version) for key, version in configuration.secret_versions.items()},
+            databases=_database_urls(release.manifest, self._databases),
+        )
+
+    def _instance(self, name: str, service: Service, slot: int) -> InstanceSpec:
+        env = {**self._release.manifest.env, **service.env}
+        table = self._configuration.table
+        return msgspec.structs.replace(
+            self._spec(name, f"{self._prefix}-{name}-{slot}", service.build, env),
+            slot=slot,
+            command=service.command,
+            port=service.port,
+            volumes=service.volumes,
+            resources=_resources(service, table.resources.get(name)),
+            stop_signal=service.stop_signal,
+            grace=service.grace,
+            health=_asked_as(service.health, table.domain),
+            ready=_asked_as(service.ready, table.domain),
+        )
 
 
 def _asked_as(probe: Probe | None, domain: str | None) -> Probe | None:

@@ -55,3 +55,21 @@ def test_a_command_runs_as_the_service_it_names(
     """A command gets the environment of its step's service, else of the first."""
     spec = smoked(monkeypatch, SmokeStep(name="report", command="report", service=service), "report")
     assert spec.env["PLACE"] == place
+
+
+def test_a_project_of_jobs_alone_is_checked_and_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release without services is deployed too: its suite runs in the environment of its jobs, and it has a bill."""
+    plain = house.manifest()
+    made: Manifest = msgspec.structs.replace(
+        plain,
+        services={},
+        jobs={"settle": Job(command="settle", build="app")},
+        smoke=(SmokeStep(name="settles", job="settle"), SmokeStep(name="version", command="version")),
+    )
+    monkeypatch.setattr(house, "manifest", lambda: made)
+    here = House.build()
+    rollout = here.carry(here.open_deploy("v1", Environment(strategy=Strategy(watch=0.0))))
+    assert rollout.outcome == "succeeded"
+    assert here.record.serving is not None
+    facts = [one.facts for one in here.world.signer.signed if one.gate == "rollout"]  # type: ignore[attr-defined]
+    assert facts[0]["checks"] == 2

@@ -6,7 +6,7 @@ from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.environment import InstanceSpec, Pinned
 from lading.model.errors import LadingError
-from lading.model.manifest import Resources, SmokeStep
+from lading.model.manifest import SmokeStep
 from lading.model.paths import entry_service, own_path
 from lading.model.plan import Smoke
 from lading.model.secret import Secret
@@ -59,6 +59,8 @@ def _request(context: Context, step: Smoke, check: SmokeStep, values: dict[str, 
 
 def _run(context: Context, step: Smoke, check: SmokeStep, values: dict[str, Secret]) -> Answer:
     spec, timeout = _spec_of(step.unit, check)
+    if spec is None:
+        return Answer(passed=False, reason="the release has no service and no job in whose environment it could run")
     # Values travel as environment variables: an argument list can be read by every user of the host.
     captured = {key: value for key, value in values.items() if key.isidentifier()}
     secrets = {**captured, **context.secrets_of(spec)}
@@ -72,27 +74,15 @@ def _run(context: Context, step: Smoke, check: SmokeStep, values: dict[str, Secr
     )
 
 
-def _spec_of(unit: Pinned, check: SmokeStep) -> tuple[InstanceSpec, float]:
-    base = next((spec for spec in unit.instances if spec.service == check.service), unit.instances[0])
-    if check.job is None:
-        return msgspec.structs.replace(base, command=check.command, port=None), check.timeout
-    manifest = unit.release.manifest
-    job = manifest.jobs[check.job]
-    artifact = unit.release.artifact(job.build) if job.build is not None else None
-    spec = msgspec.structs.replace(
-        base,
-        service=check.job,
-        command=job.command,
-        port=None,
-        # A job is no service: it has its own variables, and the environment's go before them.
-        env={**manifest.env, **job.env, **unit.configuration.table.env},
-        volumes=job.volumes,
-        resources=manifest.sizes[job.size].resources if job.size is not None else Resources(),
-    )
-    if artifact is not None:
-        layers = {layer.role: layer.diff_id for layer in artifact.layers}
-        spec = msgspec.structs.replace(spec, artifact=artifact.digest, layers=layers)
-    return spec, job.timeout
+def _spec_of(unit: Pinned, check: SmokeStep) -> tuple[InstanceSpec | None, float]:
+    """Return what a check is run as, and its time limit; a command without a service is run as the first there is."""
+    if check.job is not None:
+        job = next((spec for spec in unit.jobs if spec.service == check.job), None)
+        return job, unit.release.manifest.jobs[check.job].timeout
+    candidates = (*unit.instances, *unit.jobs)
+    named = next((spec for spec in candidates if spec.service == check.service), None)
+    spec = named or next(iter(candidates), None)
+    return spec and msgspec.structs.replace(spec, command=check.command, port=None), check.timeout
 
 
 def _safe(name: str) -> str:
