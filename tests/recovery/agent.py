@@ -20,7 +20,8 @@ class MemoryAgent:
         self.world = self.house.world
         self.locks = Locks()
         self.rollouts = Rollouts(self.world, Gatekeeper(self.world, lambda: ()), Changes(), self.locks)
-        self.supervisor = Supervisor(self.world, self.locks, self.rollouts.admission)
+        chores = (self.rollouts.recover,)
+        self.supervisor = Supervisor(self.world, self.locks, self.rollouts.admission, chores)
 
     def request(self, kind: str, version: str | None = None, **more: object) -> Rollout | None:
         more.setdefault("table", TABLE if kind != "rollback" else None)

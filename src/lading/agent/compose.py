@@ -24,6 +24,7 @@ from lading.agent.service import AgentService
 from lading.agent.settings import Settings, read_settings
 from lading.agent.status import Status
 from lading.agent.supervisor import Supervisor
+from lading.agent.upkeep import JournalUpkeep
 from lading.bill.keys import KeyRing
 from lading.build.bundle import build_release
 from lading.build.store import OciStore
@@ -88,7 +89,8 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
     keys = Keys(journal, ring, clock)
     changes, locks = Changes(), Locks()
     rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(), *keys.own_earlier())), changes, locks)
-    supervisor = Supervisor(world, locks, rollouts.admission, chores=(runtime.maintain,))
+    upkeep = JournalUpkeep(journal, home / "journal.copy.db", clock)
+    supervisor = Supervisor(world, locks, rollouts.admission, chores=(runtime.maintain, rollouts.recover, upkeep))
     started = time.time()
 
     def about() -> About:
@@ -115,7 +117,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         keys=keys,
         policies=Policies(journal, clock),
         secrets=SecretValues(journal, secrets, clock),
-        status=Status(journal, runtime, router, clock),
+        status=Status(journal, runtime, router, clock, rollouts.waits),
         logs=InstanceLogs(journal, runtime, secrets),
         results=Results(journal, clock),
         spool=place.spool,

@@ -1,18 +1,15 @@
 """Opens, explains and carries rollouts: between what a client asks and what the engine does."""
 
-import logging
-import threading
 from collections.abc import Callable, Iterator
 
 import msgspec
 
-from lading.agent import heap
 from lading.agent.asking import RolloutRequest
+from lading.agent.carrying import Carriers
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
+from lading.agent.received import check_request, refuse_dry_run
 from lading.engine.context import Locks
-from lading.engine.engine import Engine
-from lading.engine.patience import Parked
 from lading.engine.world import World
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.errors import LadingError
@@ -24,9 +21,6 @@ from lading.planner.plans import is_noop, plan_release, plan_rollback
 from lading.planner.units import configure
 from lading.ports.journal.refusals import busy
 
-log = logging.getLogger(__name__)
-
-PARKED_PAUSE = 2.0  # seconds before a parked rollout is tried again
 _RANK = {"local": 0, "stage": 1, "production": 2}
 
 
@@ -37,11 +31,7 @@ class Rollouts:
         self.admission = Locks()
         self._world = world
         self._gatekeeper = gatekeeper
-        self._changes = changes
-        self._stopping = threading.Event()
-        self._threads: dict[int, threading.Thread] = {}
-        self._parked: dict[int, str] = {}
-        self._engine = Engine(world, locks=locks, published=self._told, stopping=self._stopping.is_set)
+        self._carriers = Carriers(world, changes, locks)
 
     # what a client asks
 
@@ -50,6 +40,8 @@ class Rollouts:
 
         A rollback asked for while a rollout is being watched turns that rollout back and returns it.
         """
+        check_request(request)
+        refuse_dry_run(request)
         with self.admission.of(f"{request.project}/{request.environment}"):
             turned = self._turn_back(request) if request.kind == "rollback" else None
             if turned is not None:
@@ -67,11 +59,12 @@ class Rollouts:
                 at=self._world.clock.now(),
                 plan=prepared.plan,
             )
-        self._carry_in_thread(rollout.id)
+        self._carriers.carry(rollout.id)
         return rollout
 
     def plan(self, request: RolloutRequest) -> Plan:
         """Return what the request would do now; a plan without steps has nothing to do."""
+        check_request(request)
         prepared = _Preparation(self._world, self._gatekeeper, request, register=False)
         newest = self._world.journal.rollouts(limit=1)
         plan = prepared.plan(newest[0].id + 1 if newest else 1)
@@ -100,10 +93,6 @@ class Rollouts:
             if (rollout.project, rollout.environment) == (request.project, request.environment):
                 yield rollout
 
-    def waits(self, number: int) -> str:
-        """Say what a rollout waits for before it can go on; empty when it goes on."""
-        return self._parked.get(number, "")
-
     def _turn_back(self, request: RolloutRequest) -> Rollout | None:
         for rollout in self._unfinished(request):
             if not _is_way_back(rollout, request.to) or not self._can_turn(rollout):
@@ -124,49 +113,16 @@ class Rollouts:
     # carrying
 
     def recover(self) -> None:
-        """Take up every rollout that the last agent left unfinished."""
-        for rollout in self._world.journal.unfinished():
-            self._carry_in_thread(rollout.id)
+        """Take up every rollout without an outcome that nobody carries, such as those of the last agent."""
+        self._carriers.take_up()
+
+    def waits(self, number: int) -> str:
+        """Say what a rollout waits for before it can go on; empty when it goes on."""
+        return self._carriers.waits(number)
 
     def stop(self) -> None:
         """Park what runs; the next agent takes it up again."""
-        self._stopping.set()
-        for thread in list(self._threads.values()):
-            thread.join(timeout=5.0)
-
-    def _told(self, number: int) -> None:
-        # What could be told was written to the journal, so nothing is waited for any more.
-        self._parked.pop(number, None)
-        self._changes.publish(number)
-
-    def _carry_in_thread(self, number: int) -> None:
-        thread = threading.Thread(target=self._carry, args=(number,), name=f"rollout-{number}", daemon=True)
-        self._threads[number] = thread
-        thread.start()
-
-    def _carry(self, number: int) -> None:
-        try:
-            while not self._carried(number):
-                if self._stopping.wait(PARKED_PAUSE):
-                    return
-        finally:
-            self._threads.pop(number, None)
-            self._parked.pop(number, None)
-            self._changes.publish(number)
-            heap.give_back()
-
-    def _carried(self, number: int) -> bool:
-        try:
-            self._engine.carry(number)
-        except Parked as reason:
-            log.warning("rollout %s is parked: %s", number, reason)
-            self._parked[number] = str(reason)
-            return False
-        except Exception:
-            # Nothing may leave a rollout without a holder: it is logged and taken up again from the journal.
-            log.exception("rollout %s was interrupted", number)
-            return False
-        return True
+        self._carriers.stop()
 
 
 def _is_way_back(rollout: Rollout, to: str | None) -> bool:
@@ -204,7 +160,8 @@ class _Preparation:
         table = request.table or (record.serving.configuration.table if record.serving else Environment())
         configuration = self._configure(record, table, release)
         self.nothing_to_do = is_noop(release, configuration, Observed(record=record, running=self._running()))
-        if not self.nothing_to_do and not request.dry_run:
+        # What opens a rollout is always judged; only a plan may be made without.
+        if not self.nothing_to_do and (register or not request.dry_run):
             gatekeeper.admit(
                 release,
                 configuration,
@@ -253,16 +210,19 @@ class _Preparation:
         request = self._request
         record = self._world.journal.environment(request.project, request.environment)
         wanted = (table or Environment()).tier_of(request.environment)
-        if record is None:
-            return EnvironmentRecord(project=request.project, name=request.environment, tier=wanted)
-        if table is not None and _RANK[wanted] < _RANK[record.tier]:
+        # Before its first rollout an environment named production is held as such, whatever a manifest calls it.
+        named = Environment().tier_of(request.environment)
+        held = record.tier if record is not None else named if named == "production" else wanted
+        if table is not None and _RANK[wanted] < _RANK[held]:
             raise LadingError(
                 "loosening",
                 doing=f"{request.kind} to {request.environment}",
-                happened=f"the manifest calls it {wanted}, this host holds it as {record.tier}",
-                now=f"the policy of {record.tier} stands",
-                hint=f'set tier = "{record.tier}" in [environments.{request.environment}]',
+                happened=f"the manifest calls it {wanted}, this host holds it as {held}",
+                now=f"the policy of {held} stands",
+                hint=f'set tier = "{held}" in [environments.{request.environment}]',
             )
+        if record is None:
+            return EnvironmentRecord(project=request.project, name=request.environment, tier=wanted)
         return msgspec.structs.replace(record, tier=wanted) if table is not None else record
 
     def _register(self, record: EnvironmentRecord, table: Environment) -> EnvironmentRecord:

@@ -1,5 +1,7 @@
 """What this agent is and what its environments serve, looked at now."""
 
+from collections.abc import Callable
+
 from lading.agent.answers import EnvironmentView, InstanceView, RunningRollout
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Pinned
 from lading.model.rollout import Rollout
@@ -9,10 +11,25 @@ from lading.ports.router import Router
 from lading.ports.runtime import Runtime
 
 
-class Status:
-    """Looks at environments: the journal's record, and the instances as the runtime sees them."""
+def _for_nothing(_number: int) -> str:
+    return ""
 
-    def __init__(self, journal: Journal, runtime: Runtime, router: Router, clock: Clock) -> None:
+
+class Status:
+    """Looks at environments: the journal's record, and the instances as the runtime sees them.
+
+    ``waits`` says what a rollout of that number waits for before it can go on; empty when it goes on.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        runtime: Runtime,
+        router: Router,
+        clock: Clock,
+        waits: Callable[[int], str] = _for_nothing,
+    ) -> None:
+        self._waits = waits
         self._journal = journal
         self._runtime = runtime
         self._router = router
@@ -72,11 +89,13 @@ class Status:
         marks = self._journal.marks(rollout.id)
         steps = rollout.plan.steps
         step = f"{steps[marks[-1].step].kind} {steps[marks[-1].step].subject}".strip() if marks else "about to begin"
+        step = step if rollout.direction == "forward" else f"unwinding, {step}"
+        waits = self._waits(rollout.id)
         return RunningRollout(
             id=rollout.id,
             kind=rollout.kind,
             release=rollout.plan.release,
-            step=step if rollout.direction == "forward" else f"unwinding, {step}",
+            step=f"{step}, waiting: {waits}" if waits else step,
             requested_by=rollout.requested_by,
             created=rollout.created,
         )

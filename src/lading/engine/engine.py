@@ -73,6 +73,16 @@ class Engine:
             return rollout
         return _Passage(self._world, rollout, self._locks, self._published, self._stopping).carry()
 
+    def give_up(self, number: int, error: BaseException) -> Rollout:
+        """End a rollout that no try could carry on as stuck, with an alert; what serves is left as it is.
+
+        Raise :class:`~lading.engine.patience.Parked` when the journal cannot be used now.
+        """
+        rollout = Ledger(self._world, number).rollout()
+        if rollout.outcome is not None:
+            return rollout
+        return _Passage(self._world, rollout, self._locks, self._published, self._stopping).give_up(error)
+
 
 class _Passage:
     """One run of one rollout through its plan."""
@@ -101,6 +111,16 @@ class _Passage:
                 return self._finish("stuck", stuck)
             return self._finish(self._turned_outcome(now.error), now.error)
         return self._finish("succeeded", None)
+
+    def give_up(self, error: BaseException) -> Rollout:
+        said = LadingError(
+            "stuck",
+            doing=f"rollout {self._rollout.id}",
+            happened=f"every try to carry it on was interrupted: {type(error).__name__}: {error}",
+            now="what serves is left as it is; nothing further is changed by itself",
+            hint=f"the traceback is in the agent's log; then: lading deploy {self._rollout.environment} VERSION",
+        )
+        return self._finish("stuck", self._story.clean_data(said.to_plain()))
 
     # forward
 

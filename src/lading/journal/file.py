@@ -140,7 +140,7 @@ def explain(error: sqlite3.Error, doing: str, path: Path) -> LadingError:
         doing=f"{doing} the journal {path}",
         happened=f"SQLite reports: {error}",
         now="instances and router keep serving; no rollout can start",
-        hint="stop the agent, keep a copy of the file, and restore the journal from its last backup",
+        hint="stop the agent, keep a copy of the file, and put its daily backup (journal.copy.db) in its place",
     )
 
 
