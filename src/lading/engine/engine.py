@@ -226,6 +226,8 @@ class _Passage:
             except Parked:
                 raise
             except ANYTHING as error:  # an undo that fails is tried again, then somebody has to look
+                if pause is None and _heals(error):
+                    raise Parked(f"the undo of {step.kind} needs space: {error}") from error
                 if pause is None:
                     return self._story.clean_data(_undo_failed(step, error, self._rollout).to_plain())  # type: ignore[no-any-return]
                 self._world.clock.wait(pause, _never)
@@ -344,6 +346,11 @@ def _unforeseen(step: Step, error: BaseException) -> LadingError:
         details=(f"{where.filename.rpartition('/')[2]}:{where.lineno} in {where.name}",),
         hint="the traceback is in the agent's log",
     )
+
+
+def _heals(error: BaseException) -> bool:
+    """Tell whether what went wrong is mended by waiting: somebody frees space, and the undo can go on."""
+    return isinstance(error, LadingError) and error.code == "no-space"
 
 
 def _undo_failed(step: Step, error: BaseException, rollout: Rollout) -> LadingError:
