@@ -72,11 +72,12 @@ class Told(NamedTuple):
 
 
 class RealAgent:
-    """An agent's home, and the command line as its user types it."""
+    """An agent's home, and the command line as its user types it in a project of a name."""
 
-    def __init__(self, home: Path, project: Path, *, settings: str = "") -> None:
+    def __init__(self, home: Path, project: Path, *, name: str = NAME, settings: str = "") -> None:
         self.home = home
         self.project = project
+        self.name = name
         self.first_port = _ports()
         self._begun: list[subprocess.Popen[str]] = []
         home.mkdir(parents=True, exist_ok=True)
@@ -232,9 +233,12 @@ class RealAgent:
 
     def orders(self, environment: str = "local") -> list[str]:
         """Return the ids of the orders in an environment's database."""
-        file = self.home / "environments" / NAME / environment / "main" / "main.db"
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as database:
+        with closing(sqlite3.connect(f"file:{self.database(environment)}?mode=ro", uri=True, timeout=10)) as database:
             return [row[0] for row in database.execute("SELECT id FROM orders")]
+
+    def database(self, environment: str = "local") -> Path:
+        """Return the file of an environment's database."""
+        return next((self.home / "environments" / self.name / environment).rglob("main.db"))
 
 
 def answer(url: str, body: bytes | None = None, within: float = 5.0) -> tuple[int, str]:
@@ -247,6 +251,15 @@ def answer(url: str, body: bytes | None = None, within: float = 5.0) -> tuple[in
             return error.code, error.read().decode()
     except OSError as error:
         return 0, str(error)
+
+
+def release_at(url: str, within: float = 5.0) -> str:
+    """Return the release that answers at a URL, as its answers say in ``x-release``; empty where nobody answers."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=within) as response:
+            return str(response.headers["x-release"])
+    except OSError:
+        return ""
 
 
 def port_of(url: str) -> int:

@@ -126,15 +126,34 @@ def _state(pid: int) -> str:
 
 @contextmanager
 def taken(ports: Sequence[int]) -> Iterator[None]:
-    """Hold every port that is free for the length of the block, as another program would."""
+    """Hold ports for the length of the block, as another program would; those in use already are left alone."""
     with contextlib.ExitStack() as held:
         for number in ports:
-            listener = held.enter_context(socket.socket())
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):  # it is in use already
-                listener.bind(("127.0.0.1", number))
-                listener.listen()
+            with contextlib.suppress(OSError):
+                _hold(held, number)
         yield
+
+
+@contextmanager
+def taken_over(number: int) -> Iterator[None]:
+    """Hold a port whose holder was just killed; the kernel takes a moment to close what a dead program had open."""
+
+    def held_now() -> bool:
+        with contextlib.suppress(OSError):
+            _hold(held, number)
+            return True
+        return False
+
+    with contextlib.ExitStack() as held:
+        until(held_now, what=f"port {number} is free")
+        yield
+
+
+def _hold(held: contextlib.ExitStack, number: int) -> None:
+    listener = held.enter_context(socket.socket())
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", number))
+    listener.listen()
 
 
 def change_byte(file: Path) -> None:
@@ -146,3 +165,10 @@ def change_byte(file: Path) -> None:
     file.write_bytes(data)
     file.chmod(status.st_mode)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def layer_of(agent: RealAgent, version: str, role: str) -> dict[str, str]:
+    """Return the layer of a release as its agent knows it."""
+    release = Agent(parse_address(f"unix://{agent.home}")).get(f"/v1/releases/{agent.name}/{version}")
+    found: dict[str, str] = next(layer for layer in release["artifacts"][0]["layers"] if layer["role"] == role)
+    return found

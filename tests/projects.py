@@ -57,6 +57,7 @@ async def app(scope, receive, send):
         die_of(scope)
         code, text = GET.get(scope["path"], lambda headers: (200, RELEASE))(dict(scope["headers"]))
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
+    head.append((b"x-release", RELEASE.encode()))
     await send({"type": "http.response.start", "status": code, "headers": head})
     await send({"type": "http.response.body", "body": text.encode()})
 

@@ -11,14 +11,13 @@ import msgspec
 
 from lading.engine.faults import Fault
 from lading.model.environment import EnvironmentRecord
-from tests.agents import RealAgent, Told, answer, port_of
-from tests.projects import NAME
+from tests.agents import RealAgent, Told, port_of, release_at
 from tests.support import until
 
 ROLLOUTS = "rollout-"  # how the threads that carry rollouts are named
 CALLERS = "AnyIO"  # and those that answer the interface
 
-PARKED_FOR = 9.0  # seconds after which a rollout whose fault lasts waits for the fault to be mended
+LOOK_EVERY = 0.2  # seconds between two looks whether a rollout waits for its fault to be mended
 SETTLED_WITHIN = 30.0  # seconds until a rollout has ended and what it left was swept
 
 ENDS = ("succeeded", "unwound", "rolled_back")
@@ -57,20 +56,24 @@ def strike(agent: RealAgent, fault: Fault, *words: str) -> Struck:
 
 
 def _mended(agent: RealAgent, words: tuple[str, ...]) -> tuple[Told, bool]:
+    log = agent.home / "agent.log"
+    known = log.stat().st_size
     process = agent.begin(*words)
-    try:
-        process.communicate(timeout=PARKED_FOR)
-        return agent.told(process), False
-    except subprocess.TimeoutExpired:
-        agent.restart()
-        return agent.told(process), True
+    while True:
+        try:
+            process.communicate(timeout=LOOK_EVERY)
+            return agent.told(process), False
+        except subprocess.TimeoutExpired:
+            if b" is parked: " in log.read_bytes()[known:]:
+                agent.restart()
+                return agent.told(process), True
 
 
 def record(agent: RealAgent, environment: str = "local") -> EnvironmentRecord:
     """Return an environment's record as the journal on disk has it."""
     with closing(sqlite3.connect(f"file:{agent.home / 'journal.db'}?mode=ro", uri=True, timeout=10)) as journal:
         row = journal.execute(
-            "SELECT value FROM environments WHERE project = ? AND name = ?", (NAME, environment)
+            "SELECT value FROM environments WHERE project = ? AND name = ?", (agent.name, environment)
         ).fetchone()
     assert row is not None
     return msgspec.json.decode(row[0], type=EnvironmentRecord)
@@ -91,18 +94,15 @@ def problems(agent: RealAgent, environment: str = "local") -> list[str]:
         found.append(f"rollouts without an outcome: {agent.unfinished()}")
     if serving is None:
         return [*found, "nothing serves"]
-    if not _agrees(f"http://127.0.0.1:{state.port}/", serving.release.version):
-        found.append(f"{serving.release.version} should answer at port {state.port}")
+    answering = release_at(f"http://127.0.0.1:{state.port}")
+    if answering != serving.release.version:
+        found.append(f"{answering or 'nobody'} answers at port {state.port}, and {serving.release.version} serves")
     kept = {spec.name for unit in (serving, state.standby) if unit is not None for spec in unit.instances}
     wanted = {spec.name for spec in serving.instances}
     if not _within(lambda: wanted <= running(agent, environment) <= kept):
         now = sorted(running(agent, environment))
         found.append(f"running {now}, wanted {sorted(wanted)}, kept {sorted(kept)}")
     return found
-
-
-def _agrees(url: str, version: str) -> bool:
-    return answer(url) == (200, version)
 
 
 def _within(condition: Callable[[], bool]) -> bool:
@@ -116,7 +116,7 @@ def _within(condition: Callable[[], bool]) -> bool:
 def running(agent: RealAgent, environment: str = "local") -> set[str]:
     """Return the names of an environment's instances that run, as the machine has them."""
     names = {agent.instance_of(pid) for pid in agent.processes()}
-    return {name for name in names if name.startswith(f"{NAME}-{environment}-r")}
+    return {name for name in names if name.startswith(f"{agent.name}-{environment}-r")}
 
 
 def port(agent: RealAgent, environment: str = "local") -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.agents import PORTS_EACH, RealAgent, answer, copy_of, ended, kill
-from tests.calamities import can_mount, change_byte, full, halted_at, reboot_at, small_disk, taken
+from tests.calamities import can_mount, change_byte, full, halted_at, layer_of, reboot_at, small_disk, taken, taken_over
 from tests.strikes import other, port, problems, served
 from tests.support import until
 from tests.support_router import load
@@ -72,13 +72,13 @@ def test_a_killed_router(shared: RealAgent) -> None:
 def test_changed_bytes_are_never_started(agent: RealAgent) -> None:
     """A stored blob or a laid-out file that was changed is found out before anything starts; the old release serves."""
     assert agent.deploy("v1.0.0").exit == 0
-    source = _layer(agent, "v1.1.0", "source")
+    source = layer_of(agent, "v1.1.0", "source")
     change_byte(agent.home / "store" / "blobs" / "sha256" / source["digest"].removeprefix("sha256:"))
     told = agent.deploy("v1.1.0")
     assert (told.exit, told.error["code"]) == (4, "artifact-corrupt"), told
     assert served(agent) == "v1.0.0"
 
-    environment = _layer(agent, "v1.4.0", "environment")
+    environment = layer_of(agent, "v1.4.0", "environment")
     laid = agent.home / "store" / "layers" / environment["diff_id"].removeprefix("sha256:")
     change_byte(next(laid.glob("lib/python3*/site-packages/h11/_events.py")))
     told = agent.deploy("v1.4.0")
@@ -86,15 +86,6 @@ def test_changed_bytes_are_never_started(agent: RealAgent) -> None:
     assert "_events.py" in told.error["happened"]
     assert answer(agent.url()) == (200, "v1.0.0")
     assert problems(agent) == []
-
-
-def _layer(agent: RealAgent, version: str, role: str) -> dict[str, str]:
-    from lading.client.address import parse_address
-    from lading.client.agent import Agent
-
-    release = Agent(parse_address(f"unix://{agent.home}")).get(f"/v1/releases/orders/{version}")
-    found: dict[str, str] = next(layer for layer in release["artifacts"][0]["layers"] if layer["role"] == role)
-    return found
 
 
 def test_taken_ports(agent: RealAgent) -> None:
@@ -113,7 +104,7 @@ def test_a_router_port_taken_over_a_reboot(agent: RealAgent) -> None:
     assert agent.deploy("v1.0.0").exit == 0
     number = port(agent)
     agent.reboot()
-    with taken([number]):
+    with taken_over(number):
         agent.start()
         told = agent.deploy("v1.1.0")
         assert told.error["code"] == "port-taken", told
