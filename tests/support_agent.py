@@ -36,7 +36,7 @@ from lading.engine.context import Locks
 from lading.model.errors import LadingError
 from lading.model.interface import API_VERSION, SOCKET
 from lading.model.manifest import Manifest
-from lading.model.release import Artifact, Release, release_digest
+from lading.model.release import Artifact, Release, artifact_digest, release_digest
 from lading.ports.store.memory import make_layer
 from tests.recovery.house import House
 from tests.support import until
@@ -106,14 +106,15 @@ class MemoryAgent:
         report(f"source  {len(names)} files")
         layers = []
         for role in ("environment", "source"):
-            layer, blob = make_layer(role, {role: " ".join(names).encode()})
+            layer, blob = make_layer(role, {role: f"{commit} {' '.join(names)}".encode()})
             self.world.store.put(layer.digest, iter([blob]))
             layers.append(layer)
+        platform = self.world.runtime.platform()
         artifact = Artifact(
             name="app",
             kind="bundle",
-            digest="sha256:" + commit[:8],
-            platform=self.world.runtime.platform(),
+            digest=artifact_digest("bundle", platform, layers),
+            platform=platform,
             layers=tuple(layers),
         )
         return Release(

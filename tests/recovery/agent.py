@@ -25,11 +25,11 @@ class MemoryAgent:
 
     def request(self, kind: str, version: str | None = None, **more: object) -> Rollout | None:
         more.setdefault("table", TABLE if kind != "rollback" else None)
+        more.setdefault("environment", ENVIRONMENT)
         return self.rollouts.request(
             RolloutRequest(
                 kind=kind,  # type: ignore[arg-type]
                 project=PROJECT,
-                environment=ENVIRONMENT,
                 version=version,
                 requested_by="ada",
                 **more,  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from lading.engine.patience import Parked
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord, Observed, Pinned
 from lading.model.manifest import Build, Environment, Manifest, Probe, Project, Secrets, Service, SmokeStep, Strategy
-from lading.model.release import Artifact, Release, release_digest
+from lading.model.release import Artifact, Release, artifact_digest, release_digest
 from lading.model.rollout import Rollout
 from lading.planner.plans import plan_release, plan_rollback
 from lading.planner.units import configure
@@ -85,11 +85,12 @@ class House:
             layer, blob = make_layer(role, content)
             self.world.store.put(layer.digest, iter([blob]))
             layers.append(layer)
+        platform = self.world.runtime.platform()
         artifact = Artifact(
             name="app",
             kind="bundle",
-            digest=f"sha256:{version}",
-            platform=self.world.runtime.platform(),
+            digest=artifact_digest("bundle", platform, layers),
+            platform=platform,
             layers=tuple(layers),
         )
         content_manifest = manifest()

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lading.agent.answers import ReleaseView
+from lading.agent.received import check_manifest, check_record
 from lading.model.errors import LadingError
 from lading.model.manifest import Manifest
-from lading.model.release import Release, release_digest
+from lading.model.release import Release
 from lading.ports.journal import Journal
 from lading.ports.store import Store
 
@@ -42,6 +43,7 @@ class ReleaseShelf:
 
     def build(self, source: Path, manifest: Manifest, version: str, commit: str, report: Report) -> Release:
         """Build a release, record it and return it. The same version with another digest is ``version-taken``."""
+        check_manifest(manifest, version)
         if not self._building.acquire(blocking=False):
             report("waiting for another build to end")
             self._building.acquire()
@@ -56,15 +58,8 @@ class ReleaseShelf:
         doing = f"taking over release {version} of {project}"
         if (release.project, release.version) != (project, version):
             raise LadingError("usage", doing=doing, happened=f"the record is about {release.project} {release.version}")
-        own = release_digest(release.artifacts, release.manifest, release.migration_heads)
-        if own != release.digest:
-            raise LadingError(
-                "artifact-corrupt",
-                doing=doing,
-                happened=f"its record says {release.digest}, but what it describes has {own}",
-                now="nothing was recorded",
-                hint="build it again from its commit, under a new version",
-            )
+        check_manifest(release.manifest, version)
+        check_record(release)
         layers = [layer for artifact in release.artifacts for layer in artifact.layers]
         missing = [layer.digest for layer in layers if not self._store.has(layer.digest)]
         if missing:

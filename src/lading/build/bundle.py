@@ -19,10 +19,9 @@ from lading.build.lock import Place, read_lock
 from lading.build.names import UnsafeArchive
 from lading.build.oci import describe
 from lading.build.pack import chunks_of, pack
-from lading.model.canonical import digest_of
 from lading.model.errors import LadingError
 from lading.model.manifest import Build, Manifest
-from lading.model.release import Artifact, Layer, Platform, Release, release_digest
+from lading.model.release import Artifact, Layer, Release, artifact_digest, release_digest
 from lading.model.secret import Secret
 from lading.ports.store import Store
 
@@ -145,15 +144,8 @@ def _bundle(name: str, build: Build, tree: Tree, workshop: _Workshop) -> tuple[A
     built = environment(locked, platform, workshop.store, workshop.place, workshop.report)
     layers = (built.layer, _source(name, context, workshop))
     return Artifact(
-        name=name, kind="bundle", digest=artifact_digest(platform, layers), platform=platform, layers=layers
+        name=name, kind="bundle", digest=artifact_digest("bundle", platform, layers), platform=platform, layers=layers
     ), built.sbom.encode()
-
-
-def artifact_digest(platform: Platform, layers: Collection[Layer]) -> str:
-    """Return the digest of a bundle: its platform and the diff ids of its layers by role."""
-    return digest_of(
-        {"kind": "bundle", "platform": platform, "layers": {layer.role: layer.diff_id for layer in layers}}
-    )
 
 
 def _source(name: str, context: Tree, workshop: _Workshop) -> Layer:

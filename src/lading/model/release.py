@@ -1,6 +1,7 @@
 """What was built, and the version that names it."""
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -76,6 +77,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
             if artifact.name == name:
                 return artifact
         raise KeyError(name)
+
+
+def artifact_digest(kind: str, platform: Platform, layers: Iterable[Layer]) -> str:
+    """Return the digest of an artifact: its kind, its platform and the diff ids of its layers by role."""
+    return digest_of({"kind": kind, "platform": platform, "layers": {layer.role: layer.diff_id for layer in layers}})
 
 
 def release_digest(

@@ -1,0 +1,118 @@
+"""What clients send, held against the rules that a client's own check may have skipped: names become paths here."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from lading.agent.asking import RolloutRequest
+from lading.manifest.words import NAME_PATTERN, NAME_RULE, SECRET_PATTERN, SECRET_RULE, VARIABLE_PATTERN, VARIABLE_RULE
+from lading.model.errors import LadingError
+from lading.model.manifest import Environment, Job, Manifest, Service
+from lading.model.release import Artifact, Release, artifact_digest, release_digest
+
+# What git takes for a tag, without what a terminal would not show as it is.
+VERSION_PATTERN = r"[0-9A-Za-z_][0-9A-Za-z_.+/-]{0,127}"
+VERSION_RULE = "versions are like v1.5.0: at most 128 letters, digits and . _ + / -"
+
+# ``PROJECT-ENVIRONMENT-rN-SERVICE-SLOT`` names an instance: what stands before the number must not hold another one.
+_LIKE_AN_INSTANCE = re.compile(r".-.+?-r\d+(-|$)")
+
+
+def check_request(request: RolloutRequest) -> None:
+    """Raise ``usage`` for names that are none, and for what an environment's table cannot ask."""
+    problems = [*_named(NAME_PATTERN, NAME_RULE, "environment", [request.environment])]
+    problems += _named(NAME_PATTERN, NAME_RULE, "project", [request.project])
+    if _LIKE_AN_INSTANCE.search(f"{request.project}-{request.environment}"):
+        problems.append(f"{request.project}-{request.environment} would read like the name of a rollout's instance")
+    if request.table is not None:
+        problems += _of_table(request.table)
+    _refuse(f"{request.kind} to {request.environment!r}", problems)
+
+
+def refuse_dry_run(request: RolloutRequest) -> None:
+    """Raise ``usage`` when somebody who wants to change nothing asks for a rollout."""
+    if request.dry_run:
+        raise LadingError(
+            "usage",
+            doing=f"{request.kind} to {request.environment!r}",
+            happened="a dry run was asked for, and a rollout is none",
+            now="nothing was changed",
+            hint="POST /v1/plans says what would be done",
+        )
+
+
+def check_manifest(manifest: Manifest, version: str) -> None:
+    """Raise ``usage`` for names that are none: they become parts of paths, variables and instance names."""
+    problems = [*_of_manifest(manifest), *_named(VERSION_PATTERN, VERSION_RULE, "version", [version])]
+    _refuse(f"taking release {version!r} of {manifest.project.name!r}", problems)
+
+
+def check_record(release: Release) -> None:
+    """Raise ``artifact-corrupt`` when a release's digest is not that of the artifacts and layers it lists."""
+    names = [artifact.name for artifact in release.artifacts]
+    wrong = [reason for artifact in release.artifacts if (reason := _wrong_artifact(artifact))]
+    if len(set(names)) != len(names):
+        wrong.append("it lists two artifacts of one name")
+    own = release_digest(release.artifacts, release.manifest, release.migration_heads)
+    if own != release.digest:
+        wrong.append(f"its record says {release.digest}, but what it describes has {own}")
+    if release.manifest.project.name != release.project:
+        wrong.append(f"its manifest is of {release.manifest.project.name}")
+    if wrong:
+        raise LadingError(
+            "artifact-corrupt",
+            doing=f"taking over release {release.version} of {release.project}",
+            happened="; ".join(wrong),
+            now="nothing was recorded",
+            hint="build it again from its commit, under a new version",
+        )
+
+
+def _wrong_artifact(artifact: Artifact) -> str:
+    roles = [layer.role for layer in artifact.layers]
+    if len(set(roles)) != len(roles):
+        return f"artifact {artifact.name} has two layers of one role"
+    own = artifact_digest(artifact.kind, artifact.platform, artifact.layers)
+    if own != artifact.digest:
+        return f"artifact {artifact.name} says {artifact.digest}, but its layers have {own}"
+    return ""
+
+
+def _of_manifest(manifest: Manifest) -> Iterator[str]:
+    users: tuple[Service | Job, ...] = (*manifest.services.values(), *manifest.jobs.values())
+    tables: dict[str, Iterable[str]] = {
+        "project": [manifest.project.name],
+        "build": manifest.build,
+        "service": manifest.services,
+        "database": manifest.databases,
+        "job": manifest.jobs,
+        "volume": [name for user in users for name in user.volumes],
+    }
+    for what, names in tables.items():
+        yield from _named(NAME_PATTERN, NAME_RULE, what, names)
+    variables = [*manifest.env, *(name for user in users for name in user.env)]
+    yield from _named(VARIABLE_PATTERN, VARIABLE_RULE, "variable", variables)
+    secrets = (*manifest.secrets.required, *manifest.secrets.optional)
+    yield from _named(SECRET_PATTERN, SECRET_RULE, "secret", secrets)
+
+
+def _of_table(table: Environment) -> Iterator[str]:
+    yield from _named(VARIABLE_PATTERN, VARIABLE_RULE, "variable", table.env)
+    for service, count in table.replicas.items():
+        if not 1 <= count <= 64:
+            yield f"{count} replicas of {service}: a number from 1 to 64 is meant"
+    if table.port is not None and not 1 <= table.port <= 65535:
+        yield f"port {table.port} is not between 1 and 65535"
+
+
+def _named(pattern: str, rule: str, what: str, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        # ``$`` would let a line end pass.
+        if re.fullmatch(pattern.removesuffix("$"), name) is None:
+            yield f"{name!r} is no name of a {what}: {rule}"
+
+
+def _refuse(doing: str, problems: list[str]) -> None:
+    if problems:
+        raise LadingError(
+            "usage", doing=doing, happened="; ".join(problems), now="nothing was changed", hint="lading check"
+        )
