@@ -227,7 +227,10 @@ class _Preparation:
 
     def _register(self, record: EnvironmentRecord, table: Environment) -> EnvironmentRecord:
         port = self._world.router.reserve_port(record.key, table.port)
-        registered = msgspec.structs.replace(record, port=port, domain=table.domain)
+        registered = record
+        if record.serving is None:
+            # Where something serves, its address moves with the cutover and not before.
+            registered = msgspec.structs.replace(record, port=port, domain=table.domain)
         self._world.journal.save_environment(registered)
         return registered
 

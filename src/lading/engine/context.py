@@ -9,7 +9,7 @@ from lading.engine.patience import Parked, patiently
 from lading.engine.story import Story
 from lading.engine.world import World
 from lading.model.bill import Envelope
-from lading.model.environment import EnvironmentRecord, InstanceSpec
+from lading.model.environment import EnvironmentRecord, InstanceSpec, InstanceState
 from lading.model.errors import LadingError
 from lading.model.plan import Step
 from lading.model.rollout import Mark, Rollout
@@ -105,6 +105,13 @@ class Context:
             variable: self.world.secrets.get(self.key, name, version)
             for variable, (name, version) in spec.secrets.items()
         }
+
+    def up(self, spec: InstanceSpec) -> InstanceState:
+        """See that an instance runs and return it; what runs needs no secret, so that a lost one does no harm."""
+        state = self.world.runtime.look(spec.name)
+        if state is not None and state.running:
+            return state
+        return self.world.runtime.start(spec, self.secrets_of(spec))
 
     def last_words(self, spec: InstanceSpec, lines: int = 5) -> tuple[str, ...]:
         """Return the last lines an instance wrote, for an error's details."""

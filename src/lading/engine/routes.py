@@ -23,7 +23,7 @@ def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
     return Routes(
         environment=record.key,
         generation=generation_of(unit),
-        port=record.port,
+        port=unit.port if unit.port is not None else record.port,
         domain=unit.configuration.table.domain,
         services=tuple(services),
     )

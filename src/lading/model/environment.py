@@ -80,7 +80,8 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
     """One release as one rollout ran it: digest, configuration, secret versions, health contract, instances.
 
     It is the unit a rollback returns to. ``instances`` hold the environment variables, secret versions and probes;
-    ``jobs`` the same for what is run to its end (a spec's ``service`` is the job's name).
+    ``jobs`` the same for what is run to its end (a spec's ``service`` is the job's name). ``port`` is the local port
+    the environment had then (None: the one its record names).
     """
 
     rollout: int
@@ -88,6 +89,7 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
     configuration: Configuration
     instances: tuple[InstanceSpec, ...]
     jobs: tuple[InstanceSpec, ...] = ()
+    port: int | None = None
     since: float = 0.0
 
     @property

@@ -66,7 +66,8 @@ def _before(unit: Pinned, *, warm: bool) -> Iterator[Step]:
 def _traffic(unit: Pinned, record: EnvironmentRecord, *, back_to_earlier: bool) -> Iterator[Step]:
     serving = record.serving
     probing = _probing(unit)
-    if probing is not None and serving is not None and serving.web:
+    answers_before = serving is not None and bool(serving.web) and _address(serving) == _address(unit)
+    if probing is not None and answers_before:
         yield probing
     yield Cutover(
         to=unit,
@@ -74,8 +75,8 @@ def _traffic(unit: Pinned, record: EnvironmentRecord, *, back_to_earlier: bool) 
         history=record.history,
         history_after=_history_after(unit, record, back_to_earlier=back_to_earlier),
     )
-    if probing is not None and (serving is None or not serving.web):
-        # Before the first cutover nothing answers, so there is nothing to lose yet.
+    if probing is not None and not answers_before:
+        # Before the first cutover nothing answers there, so there is nothing to lose yet.
         yield probing
     if unit.workers or (serving is not None and serving.workers):
         yield Workers(stop=serving.workers if serving is not None else (), start=unit.workers)
@@ -102,10 +103,15 @@ def _probing(unit: Pinned) -> Probing | None:
     return Probing(path=asked[0], host=asked[1], per_second=PROBER_RATE)
 
 
+def _address(unit: Pinned) -> tuple[int | None, str | None]:
+    """Return where a unit is reached: by its local port, and by its domain."""
+    return unit.port, unit.configuration.table.domain
+
+
 def _history_after(unit: Pinned, record: EnvironmentRecord, *, back_to_earlier: bool) -> tuple[int, ...]:
-    if back_to_earlier:
+    if back_to_earlier and unit.rollout in record.history:
         # The release that is left is no way back: rolling back twice goes further back, never to the bad release.
-        before = record.history
-        return before[before.index(unit.rollout) + 1 :] if unit.rollout in before else before
+        return record.history[record.history.index(unit.rollout) + 1 :]
+    # Also when a rollback goes forward by name, to what stands by since it was left.
     ways = (record.serving.rollout, *record.history) if record.serving is not None else record.history
     return tuple(dict.fromkeys(ways))[:WAYS_BACK]

@@ -9,7 +9,7 @@ from lading.planner.units import unit_of
 
 def plan_release(number: int, kind: str, release: Release, configuration: Configuration, observed: Observed) -> Plan:
     """Plan to bring an environment to a release with today's configuration; ``kind`` is ``deploy`` or ``promote``."""
-    unit = unit_of(number, release, configuration, observed.databases)
+    unit = unit_of(number, release, configuration, observed.databases, observed.record.port)
     return _plan(
         kind,
         unit,

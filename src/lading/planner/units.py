@@ -20,8 +20,17 @@ def configure(name: str, table: Environment, secret_versions: Mapping[str, int],
     )
 
 
-def unit_of(number: int, release: Release, configuration: Configuration, databases: Mapping[str, str]) -> Pinned:
-    """Return the unit that rollout ``number`` would serve; ``databases`` maps names to URLs."""
+def unit_of(
+    number: int,
+    release: Release,
+    configuration: Configuration,
+    databases: Mapping[str, str],
+    port: int | None = None,
+) -> Pinned:
+    """Return the unit that rollout ``number`` would serve; ``databases`` maps names to URLs.
+
+    ``port`` is the environment's local port, where its table does not ask for another.
+    """
     making = _Making(number, release, configuration, databases)
     return Pinned(
         rollout=number,
@@ -29,6 +38,7 @@ def unit_of(number: int, release: Release, configuration: Configuration, databas
         configuration=configuration,
         instances=tuple(making.instances()),
         jobs=tuple(making.jobs()),
+        port=configuration.table.port or port,
     )
 
 

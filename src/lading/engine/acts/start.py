@@ -10,7 +10,7 @@ def act(context: Context, step: Start) -> Done:
     """Start every instance; those that already run (resumed, or kept for the way back) are left as they are."""
     limits = ""
     for spec in step.instances:
-        state = context.world.runtime.start(spec, context.secrets_of(spec))
+        state = context.up(spec)
         limits = state.limits or limits
     return Done(text=step.detail, facts={"instances": [spec.name for spec in step.instances], "limits": limits})
 

@@ -13,10 +13,14 @@ SETTLE = 1.0
 def act(context: Context, step: Workers) -> Done:
     """Stop the previous workers with their grace, start the new ones and see that they stay up."""
     clock = context.world.clock
-    gap_from = clock.monotonic()
+    # First: what cannot have its secrets cannot start, and then no worker should have been stopped for it.
+    secrets = {spec.name: context.secrets_of(spec) for spec in step.start}
+    with context.locks.of(context.key):
+        # A look of the supervisor that began before this rollout is over: it starts no worker that is stopped here.
+        gap_from = clock.monotonic()
     _stop(context, step.stop)
     for spec in step.start:
-        context.world.runtime.start(spec, context.secrets_of(spec))
+        context.world.runtime.start(spec, secrets[spec.name])
     gap = clock.monotonic() - gap_from if step.stop else 0.0
     if step.start:
         context.wait(SETTLE)
@@ -31,7 +35,7 @@ def undo(context: Context, step: Workers) -> None:
     for spec in step.start:
         context.world.runtime.remove(spec.name)
     for spec in step.stop:
-        context.world.runtime.start(spec, context.secrets_of(spec))
+        context.up(spec)
 
 
 def _stop(context: Context, specs: tuple[InstanceSpec, ...]) -> None:
