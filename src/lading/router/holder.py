@@ -150,9 +150,10 @@ class Holder:
         """
         self.missing = {}
         deadline = time.monotonic() + patience
-        own = {f"p{port}": ("127.0.0.1", port) for port in self.config["keep"]}
-        if self.config["http"] is not None:
-            own["http"] = (self.config["http"]["host"], self.config["http"]["port"])
+        # All domains before any single environment, should both want one port.
+        http = self.config["http"]
+        own = {} if http is None else {"http": (http["host"], http["port"])}
+        own |= {f"p{port}": ("127.0.0.1", port) for port in self.config["keep"]}
         for name, (host, port) in own.items():
             why = self.hold(name, host, port, deadline)
             if why:

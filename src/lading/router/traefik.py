@@ -71,6 +71,8 @@ class TraefikRouter:
 
     def reserve_port(self, environment: str, wanted: int | None = None) -> int:
         """Return the environment's local port, the same at every call; raise ``port-taken``."""
+        if wanted is not None and wanted == self.settings.http_port:
+            raise port_taken(environment, f"port {wanted} is where every environment with a domain is served")
         with self._alone():
             ports = self._ports()
             mine = ports.get(environment)
