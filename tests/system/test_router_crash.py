@@ -148,6 +148,20 @@ def test_everything_comes_back_after_a_reboot(router: TraefikRouter, instance: I
     assert heir.reserve_port(STAGE) == port
 
 
+def test_an_environment_about_to_move_keeps_its_port(router: TraefikRouter, instance: Instance) -> None:
+    """While another port is reserved and the routes are still on the old one, a reboot brings the old one back."""
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        port, wanted = first.getsockname()[1], second.getsockname()[1]
+    serve(router, instance, STAGE, port)
+    router.reserve_port(STAGE, wanted)
+    before = state(router)
+    kill(before.holder)
+    kill(before.router)
+    heir = TraefikRouter(router.root, settings=SETTINGS)
+    heir.ensure()
+    assert answers(port)
+
+
 def test_one_root_has_one_holder(router: TraefikRouter) -> None:
     """A second holder of the same root ends at once and changes nothing."""
     before = state(router)

@@ -51,7 +51,9 @@ class TraefikRouter:
         with self._alone():
             since = log_size(self.root / "traefik.log")
             self._write_current()
-            self._control.ensure(list(self._ports().values()))
+            # Those in force too: an environment that is about to move keeps its old port until it has moved.
+            in_force = {routes.port for routes in self._load().values() if routes.port is not None}
+            self._control.ensure(sorted(in_force.union(self._ports().values())))
             revision = self._write_current()  # again: which ports could be had is known only now
             with self._api() as api:
                 if not api.await_revision(revision, self.settings.confirm_within):
