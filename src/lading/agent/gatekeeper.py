@@ -1,12 +1,14 @@
 """Who may enter: the receiving agent's policy held against the release's bill."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from lading.bill.policy import default_policy, refusal, tighten
-from lading.bill.reading import Asked
-from lading.bill.verdict import verdict
+from lading.bill.policy import default_policy, no_return, refusal, tighten
+from lading.bill.reading import Asked, is_pass
+from lading.bill.verdict import revocations, verdict
+from lading.bill.verify import verify_envelope
 from lading.engine.world import World
-from lading.model.bill import Envelope, Policy, TrustedKey
+from lading.model.bill import Envelope, Policy, Statement, TrustedKey, Verdict
 from lading.model.canonical import digest_of
 from lading.model.environment import Configuration, EnvironmentRecord
 from lading.model.errors import LadingError
@@ -41,16 +43,28 @@ class Gatekeeper:
     ) -> None:
         """Return when the release may enter; else write the refusal into the audit and raise it.
 
-        Statements that came along (``bill``) are kept once they led to an admission.
+        Of the statements that came along (``bill``) those that speak against the release are kept in any case, so that
+        they cannot be left out the next time, and all genuine ones once they led to an admission.
         """
+        genuine = list(self._genuine(bill, release))
         try:
             self._check_secrets(release, configuration, record)
             self._check(release, configuration, record, bill=bill, nonce=nonce, requested_by=requested_by)
         except LadingError as error:
+            self._keep(release, [envelope for envelope, statement in genuine if not is_pass(statement)])
             self._note_refusal(release, record, error, requested_by)
             raise
-        for envelope in bill:
-            self._world.journal.add_statement(release.digest, envelope)
+        self._keep(release, [envelope for envelope, _ in genuine])
+
+    def check_return(self, release: Release, record: EnvironmentRecord, requested_by: str) -> None:
+        """Raise ``bill`` when somebody believed took back the release that a rollback would return to."""
+        asked = self._asked(release, record, requested_by)
+        statements = self._world.journal.statements(release.digest)
+        revoked = revocations(statements, self._trusted(), asked, self._world.clock.now())
+        if revoked:
+            error = no_return(revoked, asked, _serving(record))
+            self._note_refusal(release, record, error, requested_by)
+            raise error
 
     def _check(
         self,
@@ -63,24 +77,43 @@ class Gatekeeper:
         requested_by: str,
     ) -> None:
         policy = tighten(self.policy_of(record.project, record.name, record.tier), configuration.table.requires)
-        own = self._own_keys()
-        asked = Asked(
+        asked = self._asked(release, record, requested_by, self._take(nonce))
+        known = (*self._world.journal.statements(release.digest), *bill)
+        judged = verdict(known, self._trusted(), policy, asked, self._world.clock.now())
+        if not judged.accepted:
+            raise refusal(judged, asked, _serving(record))
+        self._check_isolation(policy, release, record)
+        if policy.passed or policy.gates or policy.approvals:
+            self._note_admission(asked, record, judged)
+
+    def _asked(self, release: Release, record: EnvironmentRecord, requested_by: str, nonce: str = "") -> Asked:
+        own = self._world.signer.fingerprint
+        return Asked(
             project=record.project,
             environment=record.name,
             version=release.version,
             digest=release.digest,
             manifest=digest_of(release.manifest.frozen()),
             requester=requested_by,
-            nonce=self._take(nonce),
-            own=self._world.signer.fingerprint,
-            own_earlier=tuple(key.fingerprint for key in own if key.fingerprint != self._world.signer.fingerprint),
+            nonce=nonce,
+            own=own,
+            own_earlier=tuple(key.fingerprint for key in self._own_keys() if key.fingerprint != own),
         )
-        trusted = (*own, *self._world.journal.trusted())
-        known = (*self._world.journal.statements(release.digest), *bill)
-        judged = verdict(known, trusted, policy, asked, self._world.clock.now())
-        if not judged.accepted:
-            raise refusal(judged, asked, _serving(record))
-        self._check_isolation(policy, release, record)
+
+    def _trusted(self) -> tuple[TrustedKey, ...]:
+        return (*self._own_keys(), *self._world.journal.trusted())
+
+    def _genuine(self, bill: Iterable[Envelope], release: Release) -> Iterator[tuple[Envelope, Statement]]:
+        """Yield the statements of a bill that a believed key signed about this very digest."""
+        trusted, now = self._trusted(), self._world.clock.now()
+        for envelope in bill:
+            found = verify_envelope(envelope, trusted, now)
+            if isinstance(found, Statement) and found.digest == release.digest:
+                yield envelope, found
+
+    def _keep(self, release: Release, envelopes: Iterable[Envelope]) -> None:
+        for envelope in envelopes:
+            self._world.journal.add_statement(release.digest, envelope)
 
     def _check_isolation(self, policy: Policy, release: Release, record: EnvironmentRecord) -> None:
         if policy.accept_no_isolation or self._world.runtime.isolation != "none":
@@ -110,6 +143,14 @@ class Gatekeeper:
     def _take(self, nonce: str) -> str:
         """Return the nonce if this agent gave it and it was not used before, else nothing."""
         return nonce if nonce and self._world.journal.take_nonce(nonce, self._world.clock.now()) else ""
+
+    def _note_admission(self, asked: Asked, record: EnvironmentRecord, judged: Verdict) -> None:
+        """Write down on what evidence a release was let in, and whether its source had to answer a challenge."""
+        data: dict[str, Any] = {"environment": record.key, "version": asked.version, "digest": asked.digest}
+        data |= {"have": list(judged.have), "challenged": bool(asked.nonce)}
+        self._world.journal.audit(
+            Audit(at=self._world.clock.now(), who=asked.requester, act="admitted", reason="", data=data)
+        )
 
     def _note_refusal(self, release: Release, record: EnvironmentRecord, error: LadingError, requested_by: str) -> None:
         self._world.journal.audit(

@@ -143,13 +143,14 @@ class _Preparation:
         self._request = request
         self.nothing_to_do = False
         if request.kind == "rollback":
-            self.plan = self._rollback()
+            self.plan = self._rollback(gatekeeper)
         else:
             self.plan = self._release(gatekeeper, register=register)
 
-    def _rollback(self) -> Callable[[int], Plan]:
+    def _rollback(self, gatekeeper: Gatekeeper) -> Callable[[int], Plan]:
         record = self._known_record()
         unit = _way_back(self._world, record, self._request.to)
+        gatekeeper.check_return(unit.release, record, self._request.requested_by)
         observed = self._observe(record, unit.release)
         return lambda _number: plan_rollback(unit, observed)
 

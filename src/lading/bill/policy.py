@@ -74,6 +74,19 @@ def refusal(verdict: Verdict, asked: Asked, serving: str = "") -> LadingError:
     )
 
 
+def no_return(revoked: Sequence[str], asked: Asked, serving: str) -> LadingError:
+    """Return the refusal to go back to a release that was taken back; ``revoked`` says by whom."""
+    return LadingError(
+        "bill",
+        doing="refused",
+        happened=f"{asked.environment} does not go back to {asked.version} ({short(asked.digest)})",
+        details=tuple(revoked),
+        now=f"serving: {serving}, untouched",
+        hint=f"lading rollback {asked.environment} --to another release (lading history {asked.environment}), or have "
+        f"who revoked it lift that: lading revoke ENVIRONMENT {asked.version} --undo --reason WHY",
+    )
+
+
 def loosening(changes: Sequence[str], environment: str, who: str) -> LadingError:
     """Return the refusal of a request that would loosen a policy; ``changes`` is from :func:`loosens`."""
     return LadingError(

@@ -51,13 +51,15 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """A bill, read: what counts, what does not, and what speaks against the release whatever else counts.
 
-    ``denials`` are answers to the challenge by agents that do not stand by the release now. ``unconfirmed`` names the
-    environments of other agents whose statements count by their age alone.
+    ``revoked`` are those of the alarms that are revocations. ``denials`` are answers to the challenge by agents that do
+    not stand by the release now. ``unconfirmed`` names the environments of other agents whose statements count by their
+    age alone.
     """
 
     counted: tuple[Opened, ...]
     aside: tuple[SetAside, ...]
     alarms: tuple[str, ...]
+    revoked: tuple[str, ...]
     denials: tuple[str, ...]
     unconfirmed: tuple[str, ...]
 
@@ -142,10 +144,12 @@ class _Reader:
     def bill(self) -> Bill:
         """Return the bill as far as it counts."""
         standing = [one for one in self._kept if self._stands(one)]
+        revoked = tuple(_revocations(standing))
         return Bill(
             counted=tuple(one for one in standing if one.statement.gate not in (REVOKED, REINSTATED)),
             aside=tuple(self._aside),
-            alarms=(*self._alarms, *_revocations(standing)),
+            alarms=(*self._alarms, *revoked),
+            revoked=revoked,
             denials=tuple(
                 f"{signer} does not stand by it in {word.environment} now"
                 for signer, word in self._vouchers.items()

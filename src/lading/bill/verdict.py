@@ -42,6 +42,13 @@ def verdict(
     )
 
 
+def revocations(
+    envelopes: Iterable[Envelope], trusted: Iterable[TrustedKey], asked: Asked, now: float
+) -> tuple[str, ...]:
+    """Return who takes the release back and has not lifted that since, one clause each."""
+    return read_bill(envelopes, trusted, asked, float("inf"), now).revoked
+
+
 def vouch(envelopes: Iterable[Envelope], trusted: Iterable[TrustedKey], asked: Asked, now: float) -> Statement:
     """Return the present word of a source agent on a release, to be signed over the receiver's ``asked.nonce``.
 
@@ -75,6 +82,9 @@ def _findings(bill: Bill, policy: Policy, asked: Asked) -> list[_Finding]:
         found.append(_Finding(text=text, hint="tag the commit with a semantic version and release it"))
     for environment in policy.passed:
         found.extend(_passed(bill, policy, asked, environment))
+        if environment == asked.environment:
+            # To have been here before is no pass from elsewhere, which a demand by name stands for as well.
+            found.extend(_passed(bill, policy, asked, ANY))
     for gate in policy.gates:
         found.extend(_gate(bill, gate))
     found.extend(_tried_before(bill, policy, asked))
