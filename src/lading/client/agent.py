@@ -1,25 +1,23 @@
 """Talks to one agent: requests, streams and blobs, with every failure as a ``LadingError``."""
 
-import http.client
 import json
 import os
 import pwd
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from lading.client.address import Address
-from lading.client.wire import UnixConnection
+from lading.client.wire import Answer, Body, UnixConnection
 from lading.model.errors import LadingError
 from lading.model.interface import API_HEADER, API_VERSION, USER_HEADER
 
 ANSWER_TIMEOUT = 60.0  # seconds an agent may take for one answer
 SILENCE_TIMEOUT = 30.0  # seconds a stream may be silent; an agent sends an empty line every few seconds
 CHUNK = 1 << 16  # bytes read at a time
-
-Body = bytes | Iterator[bytes] | IO[bytes] | None
+OK = 200
 
 
 class AgentError(LadingError):
@@ -88,40 +86,40 @@ class Agent:
         timeout = ANSWER_TIMEOUT if body is not None else SILENCE_TIMEOUT
         with self._send(method, _url(path, query), body, "application/octet-stream", timeout) as response:
             try:
-                for line in response:
+                for line in response.body:
                     if line.strip():
                         yield _line(line)
-            except (OSError, http.client.HTTPException) as error:
+            except OSError as error:
                 raise StreamLost(str(error)) from error
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether the agent's store holds a blob."""
         with self._send("HEAD", f"/v1/blobs/{digest}", None, "", ANSWER_TIMEOUT, accept=(404,)) as response:
-            return response.status == http.client.OK
+            return response.status == OK
 
     def blob(self, digest: str) -> Iterator[bytes]:
         """Yield the bytes of a blob."""
         with self._send("GET", f"/v1/blobs/{digest}", None, "", ANSWER_TIMEOUT) as response:
-            while chunk := response.read(CHUNK):
+            while chunk := response.body.read(CHUNK):
                 yield chunk
 
     def put_blob(self, digest: str, chunks: Iterator[bytes]) -> None:
         """Store a blob at the agent, which verifies it."""
         with self._send("PUT", f"/v1/blobs/{digest}", chunks, "application/octet-stream", ANSWER_TIMEOUT) as response:
-            response.read()
+            response.body.read()
 
     def _json(self, method: str, path: str, body: Any, query: dict[str, Any]) -> Any:
         data = None if body is None else json.dumps(body).encode()
         with self._send(method, _url(path, query), data, "application/json", ANSWER_TIMEOUT) as response:
             try:
-                return json.loads(response.read() or b"null")
-            except (OSError, http.client.HTTPException, ValueError) as error:
+                return json.loads(response.body.read() or b"null")
+            except (OSError, ValueError) as error:
                 raise self._broken(error) from error
 
     @contextmanager
     def _send(
         self, method: str, url: str, body: Body, content_type: str, timeout: float, accept: tuple[int, ...] = ()
-    ) -> Iterator[http.client.HTTPResponse]:
+    ) -> Iterator[Answer]:
         connection = self._connect(timeout)
         try:
             response = self._response(connection, method, url, body, content_type)
@@ -130,16 +128,14 @@ class Agent:
         finally:
             connection.close()
 
-    def _response(
-        self, connection: UnixConnection, method: str, url: str, body: Body, content_type: str
-    ) -> http.client.HTTPResponse:
+    def _response(self, connection: UnixConnection, method: str, url: str, body: Body, content_type: str) -> Answer:
         headers = {API_HEADER: API_VERSION, USER_HEADER: requester(), "Connection": "close"}
         if body is not None:
             headers["Content-Type"] = content_type
         try:
             _write(connection, method, url, body, headers)
-            return connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+            return connection.answer()
+        except OSError as error:
             raise self._broken(error) from error
 
     def _connect(self, timeout: float) -> UnixConnection:
@@ -158,10 +154,10 @@ class Agent:
             raise self._unreachable(error) from error
         return connection
 
-    def _check(self, response: http.client.HTTPResponse, accept: tuple[int, ...]) -> None:
-        spoken = response.getheader(API_HEADER)
+    def _check(self, response: Answer, accept: tuple[int, ...]) -> None:
+        spoken = response.headers.get(API_HEADER)
         if response.status >= 400 and response.status not in accept:
-            answer = _parsed(response.read())
+            answer = _parsed(response.body.read())
             if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
                 raise AgentError(answer)
             if spoken == API_VERSION:
@@ -208,7 +204,7 @@ class Agent:
 
 def _write(connection: UnixConnection, method: str, url: str, body: Body, headers: dict[str, str]) -> None:
     try:
-        connection.request(method, url, body=body, headers=headers)
+        connection.request(method, url, body, headers)
     except BrokenPipeError:
         # An agent that refuses early stops reading, but its answer is there to be read.
         return

@@ -41,10 +41,10 @@ def test_version_imports_click_and_nothing_heavy(place: Path) -> None:
 
 
 def test_status_imports_neither_msgspec_nor_rich(run: Run, place: Path) -> None:
-    """``status`` asks over a plain HTTP client and prints plain lines."""
+    """``status`` asks over a client of its own and prints plain lines."""
     loaded = _modules("status", home=place / "home")
-    assert "http.client" in loaded
-    assert not loaded.intersection({"msgspec", "rich", "tree_sitter", "fastapi"})
+    assert "lading.client.wire" in loaded
+    assert not loaded.intersection({"msgspec", "rich", "tree_sitter", "fastapi", "http.client", "ssl", "email"})
 
 
 def test_version_says_the_version(capsys: pytest.CaptureFixture[str]) -> None:
