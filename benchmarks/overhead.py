@@ -21,15 +21,23 @@ READY = "/ready"
 HEALTH = "/health"  # through the router: which release answers shows there at the least cost
 PATIENCE = 60.0  # seconds for a first answer
 TURNS = 10
+QUIET: dict[str, Any] = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.DEVNULL,
+    "stderr": subprocess.DEVNULL,
+}
 
+BY_HAND = "the service's own command"
+JOB = "the job's own command"
 DEPLOY = f"lading deploy {ENVIRONMENT} {NEW}"
 ROLLBACK = f"lading rollback {ENVIRONMENT}"
 
 
 class Turn(NamedTuple):
-    """Seconds of one turn, and of its deploy's steps before the cutover was done."""
+    """Seconds of one turn; of the deploy also those of its steps, up to the cutover."""
 
     by_hand: float
+    job: float
     deploy: float
     rollback: float
     steps: dict[str, float]
@@ -52,13 +60,15 @@ def measure(turns: int = TURNS) -> list[dict[str, Any]]:
 def figures(taken: list[Turn], first: float) -> list[Figure]:
     """Return the figures of the turns."""
     n = len(taken)
-    by_hand, deploy = median([turn.by_hand for turn in taken]), median([turn.deploy for turn in taken])
-    back = median([turn.rollback for turn in taken])
+    by_hand, job = median([turn.by_hand for turn in taken]), median([turn.job for turn in taken])
+    deploy, back = median([turn.deploy for turn in taken]), median([turn.rollback for turn in taken])
     return [
-        told("start by hand → first ready answer", by_hand, "s", "the instance's own command line", n),
+        told("start by hand → first ready answer", by_hand, "s", BY_HAND, n),
         told("deploy command → first answer of the new release", deploy, "s", DEPLOY, n),
         at_most("deploy minus start by hand", deploy - by_hand, "s", 0.6, DEPLOY, n),
         at_most("deploy ÷ start by hand", deploy / by_hand, "", 2, DEPLOY, n),
+        told("the smoke suite's job, run by hand", job, "s", JOB, n),
+        told("deploy ÷ (start by hand + job by hand)", deploy / (by_hand + job), "", DEPLOY, n),
         *(told(f"of a deploy: {name}", value, "s", DEPLOY, n) for name, value in _steps(taken).items()),
         at_most("warm rollback: command → first answer of the old release", back, "s", 0.5, ROLLBACK, n),
         told("first deploy of an environment, until its command ends", first, "s", DEPLOY, 1),
@@ -80,10 +90,10 @@ def _first_deploy(house: House) -> float:
 
 
 def _turn(house: House, asker: Asker) -> Turn:
-    by_hand = _by_hand(house)
+    by_hand, job = _by_hand(house), _job_by_hand(house)
     deploy, steps = _rollout(house, asker, NEW, "deploy", ENVIRONMENT, NEW)
     rollback, _ = _rollout(house, asker, OLD, "rollback", ENVIRONMENT)
-    return Turn(by_hand, deploy, rollback, steps)
+    return Turn(by_hand, job, deploy, rollback, steps)
 
 
 def _rollout(house: House, asker: Asker, release: str, *words: str) -> tuple[float, dict[str, float]]:
@@ -116,19 +126,13 @@ def breakdown(events: list[dict[str, Any]], began: float) -> dict[str, float]:
 
 def _by_hand(house: House) -> float:
     """Start what serves once more, without Lading, and return the seconds until it is ready."""
-    words, environ, place = _command_line(house)
+    environ, place = _surroundings(house)
+    words = _words(_manifest(house)["services"]["web"]["command"], environ)
     port = free_ports(1)
     environ |= {"PORT": str(port), "UVICORN_PORT": str(port)}
     with Asker(port, READY) as asker:
         began = time.monotonic()
-        process = subprocess.Popen(
-            words,
-            env=environ,
-            cwd=place,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = subprocess.Popen(words, env=environ, cwd=place, **QUIET)
         try:
             return asker.first(OLD, began, PATIENCE).answered - began
         finally:
@@ -136,13 +140,30 @@ def _by_hand(house: House) -> float:
             process.wait(timeout=20)
 
 
-def _command_line(house: House) -> tuple[list[str], dict[str, str], Path]:
-    """Return the manifest's command, and environment variables and directory of the instance that serves."""
+def _job_by_hand(house: House) -> float:
+    """Run the job of the smoke suite once more, without Lading, and return its seconds."""
+    environ, place = _surroundings(house)
+    words = _words(_manifest(house)["jobs"]["report"]["command"], environ)
+    began = time.monotonic()
+    subprocess.run(
+        words, env={**environ, "LADING_OUTPUTS": str(house.root / "outputs")}, cwd=place, check=True, **QUIET
+    )
+    return time.monotonic() - began
+
+
+def _surroundings(house: House) -> tuple[dict[str, str], Path]:
+    """Return environment variables and directory of the instance that serves."""
     process = Path("/proc") / str(house.status(ENVIRONMENT)["instances"][0]["pid"])
     pairs = (process / "environ").read_bytes().decode().split("\0")
-    environ = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-    manifest = tomllib.loads((house.project / "lading.toml").read_text("utf-8"))
-    program, *words = shlex.split(manifest["services"]["web"]["command"])
+    return dict(pair.split("=", 1) for pair in pairs if "=" in pair), Path(os.readlink(process / "cwd"))
+
+
+def _manifest(house: House) -> dict[str, Any]:
+    return tomllib.loads((house.project / "lading.toml").read_text("utf-8"))
+
+
+def _words(command: str, environ: dict[str, str]) -> list[str]:
+    program, *words = shlex.split(command)
     found = shutil.which(program, path=environ["PATH"])
     assert found is not None, f"{program} is in the release's own environment"
-    return [found, *words], environ, Path(os.readlink(process / "cwd"))
+    return [found, *words]

@@ -104,10 +104,11 @@ def test_a_deploy_is_broken_down_up_to_its_cutover() -> None:
 
 def test_overhead_compares_medians() -> None:
     """Difference and ratio are those of the medians, not of single turns."""
-    turns = [overhead.Turn(0.5, deploy, 0.2, {"fetch": 0.1}) for deploy in (0.9, 1.0, 9.0)]
+    turns = [overhead.Turn(0.5, 0.3, deploy, 0.2, {"fetch": 0.1}) for deploy in (0.9, 1.0, 9.0)]
     found = {figure.figure: figure for figure in overhead.figures(turns, 2.0)}
     assert (found["deploy minus start by hand"].value, found["deploy minus start by hand"].holds) == (0.5, True)
     assert (found["deploy ÷ start by hand"].value, found["deploy ÷ start by hand"].holds) == (2.0, True)
+    assert found["deploy ÷ (start by hand + job by hand)"].value == 1.25
     assert found["of a deploy: fetch"].value == 0.1
 
 
