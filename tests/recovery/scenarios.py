@@ -1,0 +1,85 @@
+"""What happens to a house before faults meet it, and what must be true of it afterwards."""
+
+import dataclasses
+from collections.abc import Callable
+
+from lading.model.rollout import Rollout
+from lading.ports.checks.memory import MemoryChecks
+from tests.recovery.house import KEY, House
+
+# Methods that only read: polling visits them hundreds of times in the same state.
+READING = ("look", "list", "probe", "count", "counters", "rollout", "marks", "environment", "get", "connections", "has")
+
+
+def method_of(point: str) -> str:
+    """Return the port's method that a point is before or after."""
+    return point.partition(".")[2].partition(":")[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """What happens before the faults, and the request they meet."""
+
+    name: str
+    open: Callable[..., Rollout]
+    outcome: str
+
+
+def _deploy(house: House) -> Rollout:
+    return house.open_deploy("v1.1.0")
+
+
+def _bad(house: House) -> Rollout:
+    assert isinstance(house.world.checks, MemoryChecks)
+    house.world.checks.fail("503", of="v1.2.0", path="/ready")
+    return house.open_deploy("v1.2.0")
+
+
+def _late(house: House) -> Rollout:
+    """A release that fails its suite only through the router: it was cut over and comes back."""
+    assert isinstance(house.world.checks, MemoryChecks)
+    house.world.checks.fail("500", name="status", path="/status", of=house.world.router.url(KEY))
+    return house.open_deploy("v1.3.0")
+
+
+def _rollback(house: House) -> Rollout:
+    house.deploy("v1.1.0")
+    return house.open_rollback()
+
+
+def _first(house: House) -> Rollout:
+    return house.open_deploy("v1.0.0")
+
+
+SCENARIOS = {
+    "deploy": Scenario("deploy", _deploy, "succeeded"),
+    "bad": Scenario("bad", _bad, "unwound"),
+    "late": Scenario("late", _late, "rolled_back"),
+    "rollback": Scenario("rollback", _rollback, "succeeded"),
+    "first": Scenario("first", _first, "succeeded"),
+}
+
+
+def build(scenario: str) -> House:
+    house = House.build()
+    if scenario != "first":
+        assert house.deploy("v1.0.0").outcome == "succeeded"
+    return house
+
+
+def assert_sound(house: House, rollout: Rollout) -> None:
+    """Old or new, never neither; nothing left running that nobody knows; no lock left."""
+    record = house.record
+    assert house.unserved == []
+    assert house.world.journal.unfinished() == []
+    serving = record.serving
+    if rollout.outcome == "succeeded":
+        assert serving is not None
+        assert serving.release.digest == rollout.plan.digest
+    if serving is not None:
+        assert house.world.router.ask(KEY) in {spec.name for spec in serving.web}
+        assert {spec.name for spec in serving.instances} <= set(house.world.runtime.running)
+    else:
+        assert house.world.router.ask(KEY) is None
+    workers = [name for name in house.world.runtime.running if "-worker-" in name]
+    assert workers == ([spec.name for spec in serving.workers] if serving is not None else [])
