@@ -15,6 +15,9 @@ from lading.model.plan import Step
 from lading.model.rollout import Mark, Rollout
 from lading.model.secret import Secret
 
+# Seconds between two looks at whether somebody turned the rollout back, within one long wait.
+HEAR_EVERY = 0.5
+
 _T = TypeVar("_T")
 
 
@@ -96,7 +99,12 @@ class Context:
 
     def wait(self, seconds: float) -> None:
         """Wait, but end early when the rollout is cancelled or the agent stops."""
-        self.world.clock.wait(seconds, lambda: self._stopping())
+        clock = self.world.clock
+        end = clock.monotonic() + seconds
+        while (left := end - clock.monotonic()) > HEAR_EVERY:
+            clock.wait(min(left, HEAR_EVERY), self._stopping)
+            self.check_cancelled()
+        clock.wait(max(0.0, left), self._stopping)
         self.check_cancelled()
 
     def secrets_of(self, spec: InstanceSpec) -> dict[str, Secret]:
@@ -125,8 +133,7 @@ class Context:
         return f"{self.rollout.environment} serves {serving.release.version}"
 
     def _tell(self, kind: str, text: str, data: dict[str, Any] | None = None) -> None:
-        # A line that cannot be written must not turn around what goes well.
-        self._patiently(lambda: self._story.tell(kind, index=self.index, step=self.step, text=text, data=data))
+        self._story.tell(kind, index=self.index, step=self.step, text=text, data=data)
 
     def _patiently(self, work: Callable[[], _T]) -> _T:
         return patiently(self.world.clock, work)

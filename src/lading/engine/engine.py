@@ -9,26 +9,20 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from lading.engine.acts import ACTS, UNDOS, probing
-from lading.engine.acts.attest import facts_of, sign
 from lading.engine.context import Context, Locks
 from lading.engine.done import Done
+from lading.engine.ending import Ending
 from lading.engine.ledger import Ledger
-from lading.engine.patience import Parked
+from lading.engine.patience import ANYTHING, Parked
 from lading.engine.story import Story
 from lading.engine.world import World
-from lading.model.bill import Envelope
 from lading.model.errors import LadingError
-from lading.model.plan import Cutover, Step
-from lading.model.rollout import Outcome, Rollout
+from lading.model.plan import Step
+from lading.model.rollout import Rollout
 
 # Seconds between tries of an undo that failed; after the last the rollout is stuck and somebody has to look.
 UNDO_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
-
-# What an act may raise without taking the engine along: anything but the death of the process itself.
-ANYTHING = (Exception, SystemExit)
 
 # Seconds between tries of a step behind the point of no return.
 LATE_PAUSES = (0.2, 1.0)
@@ -71,7 +65,7 @@ class Engine:
         rollout = Ledger(self._world, number).rollout()
         if rollout.outcome is not None:
             return rollout
-        return _Passage(self._world, rollout, self._locks, self._published, self._stopping).carry()
+        return self._passage(rollout).carry()
 
     def give_up(self, number: int, error: BaseException) -> Rollout:
         """End a rollout that no try could carry on as stuck, with an alert; what serves is left as it is.
@@ -81,7 +75,10 @@ class Engine:
         rollout = Ledger(self._world, number).rollout()
         if rollout.outcome is not None:
             return rollout
-        return _Passage(self._world, rollout, self._locks, self._published, self._stopping).give_up(error)
+        return self._passage(rollout).give_up(error)
+
+    def _passage(self, rollout: Rollout) -> "_Passage":
+        return _Passage(self._world, rollout, self._locks, self._published, self._stopping)
 
 
 class _Passage:
@@ -100,6 +97,7 @@ class _Passage:
         self._ledger = Ledger(world, rollout.id)
         self._story = Story(world, rollout, published)
         self._context = Context(world, rollout, self._story, locks, stopping)
+        self._ending = Ending(self._context, self._ledger, self._story)
 
     def carry(self) -> Rollout:
         if self._rollout.direction == "forward":
@@ -108,19 +106,12 @@ class _Passage:
         if now.direction == "unwinding":
             stuck = self._unwind()
             if stuck is not None:
-                return self._finish("stuck", stuck)
-            return self._finish(self._turned_outcome(now.error), now.error)
-        return self._finish("succeeded", None)
+                return self._ending.finish("stuck", stuck)
+            return self._ending.finish(self._ending.turned_outcome(now.error), now.error)
+        return self._ending.finish("succeeded", None)
 
     def give_up(self, error: BaseException) -> Rollout:
-        said = LadingError(
-            "stuck",
-            doing=f"rollout {self._rollout.id}",
-            happened=f"every try to carry it on was interrupted: {type(error).__name__}: {error}",
-            now="what serves is left as it is; nothing further is changed by itself",
-            hint=f"the traceback is in the agent's log; then: lading deploy {self._rollout.environment} VERSION",
-        )
-        return self._finish("stuck", self._story.clean_data(said.to_plain()))
+        return self._ending.give_up(error)
 
     # forward
 
@@ -197,7 +188,7 @@ class _Passage:
         self._ledger.write(index, "forward", "failed", result={"error": plain})
         self._tell("failed", index, step, plain["happened"], data=plain)
         self._ledger.patiently(lambda: self._world.journal.turn(self._rollout.id, "unwinding", plain))
-        self._tell_all("direction", "unwinding")
+        self._story.tell("direction", text="unwinding")
 
     # back
 
@@ -229,72 +220,22 @@ class _Passage:
                 if pause is None and _heals(error):
                     raise Parked(f"the undo of {step.kind} needs space: {error}") from error
                 if pause is None:
-                    return self._story.clean_data(_undo_failed(step, error, self._rollout).to_plain())  # type: ignore[no-any-return]
+                    return self._story.clean_data(self._undo_failed(step, error).to_plain())  # type: ignore[no-any-return]
                 self._world.clock.wait(pause, _never)
         seconds = clock.monotonic() - start
         self._ledger.write(index, "unwinding", "outcome", seconds=seconds, record=done.record)
         self._tell("undone", index, step, done.text or step.undo_text, seconds)
         return None
 
-    # the end
-
-    def _turned_outcome(self, error: dict[str, Any] | None) -> Outcome:
-        if self._cut_over():
-            return "rolled_back"
-        return "cancelled" if error is not None and error["code"] == "cancelled" else "unwound"
-
-    def _cut_over(self) -> bool:
-        return any(
-            isinstance(step, Cutover) and self._ledger.marked(index, "forward", "outcome") is not None
-            for index, step in enumerate(self._rollout.plan.steps)
+    def _undo_failed(self, step: Step, error: BaseException) -> LadingError:
+        plan = self._rollout.plan
+        return LadingError(
+            "stuck",
+            doing=f"undo of {step.kind} ({step.undo_text})",
+            happened=str(error),
+            now=f"{self._context.serving_now()}, as the journal has it; while the alert stands nothing is taken away",
+            hint=f"mend the cause, then: lading deploy {plan.environment} {plan.previous or plan.release}",
         )
-
-    def _finish(self, outcome: Outcome, error: dict[str, Any] | None) -> Rollout:
-        facts = self._facts()
-        statements = self._failure_statement(outcome, facts)
-        record = None
-        if outcome == "stuck":
-            text = f"rollout {self._rollout.id} is stuck: {error['happened'] if error else ''}"
-            record = msgspec.structs.replace(self._context.record(), alert=text)
-        elif outcome == "succeeded" and self._context.record().alert:
-            record = msgspec.structs.replace(self._context.record(), alert="")
-        self._tell_all("finished", outcome, data={"outcome": outcome, "error": error})
-        self._ledger.patiently(
-            lambda: self._world.journal.finish(
-                self._rollout.id,
-                outcome,
-                at=self._world.clock.now(),
-                error=error,
-                lost_requests=facts.get("lost_requests", 0),
-                requests=facts.get("requests", 0),
-                record=record,
-                statements=statements,
-            )
-        )
-        self._story.published()
-        return self._ledger.rollout()
-
-    def _facts(self) -> dict[str, Any]:
-        try:
-            return facts_of(self._context)
-        except Parked:
-            raise
-        except ANYTHING as error:
-            self._tell_all("warning", f"what the rollout measured is incomplete: {error}")
-            return {}
-
-    def _failure_statement(self, outcome: Outcome, facts: dict[str, Any]) -> tuple[tuple[str, Envelope], ...]:
-        unit = self._rollout.plan.unit
-        if outcome == "succeeded" or unit is None:
-            return ()
-        try:
-            envelope = sign(self._context, unit, "rollout", passed=False, facts={**facts, "outcome": outcome})
-        except Parked:
-            raise
-        except ANYTHING as error:
-            self._tell_all("warning", f"the failure could not be signed into the bill: {error}")
-            return ()
-        return ((unit.release.digest, envelope),)
 
     # helpers
 
@@ -310,6 +251,8 @@ class _Passage:
         self._enter(index, step)
         try:
             ACTS[type(step)](self._context, step)
+        except Parked:
+            raise
         except ANYTHING as error:
             self._tell("warning", index, step, f"lost requests are not counted any more: {error}")
             return
@@ -329,12 +272,7 @@ class _Passage:
         data: dict[str, Any] | None = None,
     ) -> None:
         rounded = round(seconds, 3) if seconds is not None else None
-        self._ledger.patiently(
-            lambda: self._story.tell(kind, index=index, step=step, text=text, seconds=rounded, data=data)
-        )
-
-    def _tell_all(self, kind: str, text: str, data: dict[str, Any] | None = None) -> None:
-        self._ledger.patiently(lambda: self._story.tell(kind, text=text, data=data))
+        self._story.tell(kind, index=index, step=step, text=text, seconds=rounded, data=data)
 
 
 def _unforeseen(step: Step, error: BaseException) -> LadingError:
@@ -351,14 +289,3 @@ def _unforeseen(step: Step, error: BaseException) -> LadingError:
 def _heals(error: BaseException) -> bool:
     """Tell whether what went wrong is mended by waiting: somebody frees space, and the undo can go on."""
     return isinstance(error, LadingError) and error.code == "no-space"
-
-
-def _undo_failed(step: Step, error: BaseException, rollout: Rollout) -> LadingError:
-    serving = rollout.plan.previous or rollout.plan.release
-    return LadingError(
-        "stuck",
-        doing=f"undo of {step.kind} ({step.undo_text})",
-        happened=str(error),
-        now="what served before still serves; nothing further is changed by itself",
-        hint=f"mend the cause, then: lading deploy {rollout.environment} {serving}",
-    )

@@ -9,6 +9,9 @@ from lading.ports.clock import Clock
 # Seconds between tries of the journal after one that failed (a full disk): short first, for faults that heal at once.
 RETRY_PAUSES = (0.1, 0.5, 2.0)
 
+# What an act may raise without taking the engine along: anything but the death of the process itself.
+ANYTHING = (Exception, SystemExit)
+
 _T = TypeVar("_T")
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from lading.engine.patience import patiently
 from lading.engine.world import World
 from lading.model.errors import CODES
 from lading.model.plan import Step
@@ -35,7 +36,7 @@ class Story:
         seconds: float | None = None,
         data: dict[str, Any] | None = None,
     ) -> None:
-        """Append one event; known secret values are masked in its text and data."""
+        """Append one event, patiently; known secret values are masked in its text and data."""
         event = Event(
             rollout=self._rollout.id,
             seq=0,
@@ -48,7 +49,8 @@ class Story:
             seconds=seconds,
             data=self.clean_data(data or {}),
         )
-        self._world.journal.append_event(event)
+        # A line that cannot be written must not turn around what goes well.
+        patiently(self._world.clock, lambda: self._world.journal.append_event(event))
         self.published()
 
     def published(self) -> None:

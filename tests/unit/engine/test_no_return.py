@@ -8,7 +8,7 @@ import pytest
 
 from lading.model.environment import Counters
 from lading.model.errors import LadingError
-from lading.model.manifest import Strategy
+from lading.model.manifest import Probe, Strategy
 from lading.model.rollout import Mark, Rollout
 from tests.recovery.agent import MemoryAgent
 from tests.recovery.house import TABLE, House
@@ -112,3 +112,24 @@ def test_asking_twice_to_go_back_does_not_return_to_the_bad_release() -> None:
     assert refused.value.code == "busy"
     assert agent.ended(first).outcome == "succeeded"
     assert agent.serves == "v1.0.0"
+
+
+def test_a_long_pause_between_probes_is_cut_short() -> None:
+    """Who cancels is heard within a second, however rarely a release wants to be asked."""
+    house = House.build()
+    release = house.release("v1.0.0")
+    patient = Probe(path="/ready", within=600.0, interval=120.0)
+    services = {
+        name: msgspec.structs.replace(service, health=None, ready=patient) if service.port else service
+        for name, service in release.manifest.services.items()
+    }
+    manifest = msgspec.structs.replace(release.manifest, services=services)
+    patiently = msgspec.structs.replace(release, version="v1.1.0", digest="sha256:patient", manifest=manifest)
+    house.world.journal.add_release(patiently)
+    house.world.checks.fail("503", of="v1.1.0", path="/ready")  # type: ignore[attr-defined]
+    house.release = lambda _version: patiently  # type: ignore[method-assign,assignment]
+    rollout = house.open_deploy("v1.1.0")
+    clock = house.world.clock
+    clock.at(10.0, lambda: house.world.journal.request_cancel(rollout.id, "ada"))  # type: ignore[attr-defined]
+    assert house.carry(rollout).outcome == "cancelled"
+    assert clock.monotonic() < 11.0
