@@ -25,7 +25,7 @@ def _one_reason(outputs: Path, path: str, wanted: Any) -> str:
         real = (root / path).resolve(strict=True)
         if root not in real.parents:
             return f"output file {path} lies outside of the outputs"
-        data = _read(real)
+        data = _read(real, root)
     except (FileNotFoundError, NotADirectoryError):
         return f"output file {path} is not there"
     except (OSError, ValueError, RuntimeError) as error:
@@ -35,10 +35,12 @@ def _one_reason(outputs: Path, path: str, wanted: Any) -> str:
     return file_reason(path, wanted, data[:BODY_LIMIT], cut=len(data) > BODY_LIMIT)
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: Path, root: Path) -> bytes | None:
     # O_NONBLOCK: opening a pipe that nobody writes would wait for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        # Asked of what was opened: a program that still runs may have put a link in the way meanwhile.
+        opened = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or root not in opened.parents:
             return None
         return file.read(BODY_LIMIT + 1)

@@ -1,8 +1,10 @@
 """SQLite databases: one directory each, below one root, by project, environment and name."""
 
 import hashlib
+import os
 import re
 import sqlite3
+import stat
 import urllib.parse
 from contextlib import closing
 from pathlib import Path
@@ -24,8 +26,8 @@ _IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY_ROLLBACK", "SQLITE_R
 class SqliteDatabases:
     """Gives every database ``root/PROJECT/ENVIRONMENT/databases/NAME/NAME.db``; who writes first makes the file.
 
-    Its directory is its owner's alone (mode 700) and holds nothing but the database and SQLite's own files. That of
-    the environment may hold other things of its programs, and may be given to the system user they run as.
+    Its directory is its owner's alone (mode 700) and holds nothing but the database and SQLite's own files; a runtime
+    may give it to the system user that the environment's programs run as, and see that they can pass to it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -83,9 +85,11 @@ class SqliteDatabases:
         """
         place = self.place(project, environment, name)
         try:
-            if not place.exists():
+            if not os.path.lexists(place):
                 return
-            findings = _quick_check(place)
+            # Programs may put there what they like: a link or a pipe is not followed, nor waited for.
+            plain = stat.S_ISREG(place.lstat().st_mode)
+            findings = _quick_check(place) if plain else ["it is no plain file"]
         except (sqlite3.Error, OSError) as error:
             if getattr(error, "sqlite_errorname", "") in _IN_USE:
                 return

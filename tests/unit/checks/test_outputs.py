@@ -22,6 +22,23 @@ def test_links_that_leave_do_not_pass(outputs: Path) -> None:
         assert files_reason(str(outputs), {path: True}) == f"output file {path} lies outside of the outputs"
 
 
+def test_a_link_put_there_meanwhile_does_not_pass(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is what was opened: a directory that becomes a link after it was looked at leads nowhere."""
+    (outputs / "a").mkdir()
+    (outputs / "a" / "secret.txt").write_text("inside")
+    resolve = Path.resolve
+
+    def swapping(path: Path, strict: bool = False) -> Path:
+        found = resolve(path, strict=strict)
+        if strict:
+            (outputs / "a").rename(outputs / "b")
+            (outputs / "a").symlink_to("..")
+        return found
+
+    monkeypatch.setattr(Path, "resolve", swapping)
+    assert files_reason(str(outputs), {"a/secret.txt": "outside"}) == "output file a/secret.txt is no regular file"
+
+
 def test_links_within_are_fine(outputs: Path) -> None:
     """A link that stays within the outputs is an ordinary file, and so is a name with dots."""
     (outputs / "2024.json").write_text("{}")

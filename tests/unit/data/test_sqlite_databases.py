@@ -1,5 +1,6 @@
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -122,6 +123,15 @@ def test_truncated_database_is_found(databases: SqliteDatabases) -> None:
         connection.executemany("INSERT INTO t VALUES (hex(randomblob(2000)))", [()] * 50)
     os.truncate(place, place.stat().st_size // 2)
     with pytest.raises(LadingError, match="not whole"):
+        databases.check(*WHERE, MAIN)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda place: place.symlink_to("/etc/shadow")], ids=["pipe", "link"])
+def test_nothing_is_followed_or_waited_for(databases: SqliteDatabases, make: Callable[[Path], None]) -> None:
+    """A program may put a pipe or a link in its database's place: the agent neither waits nor reads elsewhere."""
+    databases.provide(*WHERE, MAIN)
+    make(databases.place(*WHERE))
+    with pytest.raises(LadingError, match="no plain file"):
         databases.check(*WHERE, MAIN)
 
 

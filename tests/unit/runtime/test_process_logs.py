@@ -54,6 +54,17 @@ def test_trimming_under_writes_loses_no_line(
     assert len(kept) * 9 >= LIMIT // 2 - 2 * 9
 
 
+@pytest.mark.parametrize("missing", [(), (logs.COLLAPSE_RANGE,)], ids=["collapse", "punch"])
+def test_no_half_line_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: tuple[int, ...]) -> None:
+    """What a cut leaves of a line is blanked, and a tail begins with a line: half a secret cannot be masked."""
+    without(monkeypatch, *missing)
+    path = tmp_path / "x.log"
+    path.write_bytes(b"secret-4711\n" * 20_000)
+    assert set(logs.tail(path, 1000).decode().splitlines()) == {"secret-4711"}
+    assert logs.trim(path, LIMIT) > 0
+    assert {line.strip() for line in logs.last_lines(path, 20_000)} == {"", "secret-4711"}
+
+
 def test_a_short_log_is_left_alone(tmp_path: Path) -> None:
     """Nothing is cut below the limit, and a log that is not there is fine."""
     path = tmp_path / "x.log"

@@ -35,6 +35,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         """The environment's directory for temporary files."""
         return self.data / "tmp"
 
+    @property
+    def outputs(self) -> Path:
+        """Where runs leave their files, a directory each."""
+        return self.data / "outputs"
+
     def volume(self, name: str) -> Path:
         """Return where a volume lies; it stays from release to release."""
         return self.data / "volumes" / name

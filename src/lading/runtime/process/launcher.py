@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote
 
 import msgspec
 
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.secret import Secret, redact
-from lading.runtime.process import launch, logs, users
+from lading.runtime.process import directories, launch, logs, users
 from lading.runtime.process.limits import Groups
 from lading.runtime.process.records import Record, Records, file_name
 from lading.runtime.process.spawn import can_become, loads_code, spawn
@@ -24,7 +23,6 @@ from lading.runtime.process.spawn import can_become, loads_code, spawn
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # a shell drops others on the way
 SHOWN = 5  # lines of a log that explain a start that failed
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
-SQLITE_COMPANIONS = ("", "-wal", "-shm", "-journal")
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,13 +129,13 @@ class Launcher:
 
     def _record(self, spec: InstanceSpec, place: launch.Place, attempt: Attempt, user: int | None) -> Record:
         owner = user if user is not None else os.geteuid()
-        _provide(place, spec, owner)
+        directories.provide(place, spec, owner)
         outputs = ""
         if attempt.with_outputs:
-            outputs = str(place.data / "outputs" / file_name(attempt.name))
+            outputs = str(place.outputs / file_name(attempt.name))
+            directories.hold(place.outputs)
             shutil.rmtree(outputs, ignore_errors=True)
-            _make(Path(outputs).parent, owner)
-            _make(Path(outputs), owner)
+            directories.give(Path(outputs), owner)
         if spec.stop_signal not in signal.Signals.__members__:
             raise launch.failed(spec, f"its stop signal {spec.stop_signal!r} does not exist", hint="such as SIGTERM")
         return Record(
@@ -191,39 +189,10 @@ def _obstacle(spec: InstanceSpec, place: launch.Place, number: int) -> str | Non
         closed = users.first_closed(path, number)
         if closed is not None:
             return f"{closed} is closed to other users"
-    for path in _sqlite_files(spec):
-        if not path.resolve().is_relative_to(place.data.resolve()):
+    for path in directories.sqlite_files(spec):
+        if not directories.lies_in(place, path):
             return f"the database {path} lies outside the environment's directory"
     return None
-
-
-def _sqlite_files(spec: InstanceSpec) -> Iterator[Path]:
-    for url in spec.databases.values():
-        scheme, found, rest = url.partition(":///")
-        if found and scheme.startswith("sqlite") and rest.startswith("/"):
-            yield Path(unquote(rest.partition("?")[0]))
-
-
-def _provide(place: launch.Place, spec: InstanceSpec, owner: int) -> None:
-    """See that the environment's directories are there and belong to the user its programs run as."""
-    place.data.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    place.data.mkdir(mode=0o700, exist_ok=True)
-    if os.geteuid() == 0:
-        users.give_tree(place.data, owner)
-    volumes = [place.volume(name) for name in spec.volumes]
-    for directory in (place.home, place.temporary, *([place.data / "volumes"] if volumes else []), *volumes):
-        _make(directory, owner)
-    for path in _sqlite_files(spec):
-        if os.geteuid() == 0 and path.resolve().is_relative_to(place.data.resolve()):
-            users.give_file(path.parent, owner)
-            for companion in SQLITE_COMPANIONS:
-                users.give_file(path.with_name(path.name + companion), owner)
-
-
-def _make(directory: Path, owner: int) -> None:
-    directory.mkdir(mode=0o700, exist_ok=True)
-    if os.geteuid() == 0:
-        users.give_file(directory, owner)
 
 
 @contextmanager

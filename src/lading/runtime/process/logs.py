@@ -62,9 +62,17 @@ def trim(path: Path, limit: int) -> int:
         collapsed = not start and _fallocate(fd, COLLAPSE_RANGE, cut)
         if not collapsed and not _fallocate(fd, PUNCH_HOLE | KEEP_SIZE, cut):
             return _copy_and_empty(fd, path, cut)
+        _blank_fragment(fd, 0 if collapsed else cut)
         return cut - start
     finally:
         os.close(fd)
+
+
+def _blank_fragment(fd: int, start: int) -> None:
+    # Half of a line may be half of a secret, which nobody who masks whole values would know.
+    end = os.pread(fd, MOST_READ, start).find(b"\n")
+    if end > 0:
+        os.pwrite(fd, b" " * end, start)
 
 
 def _copy_and_empty(fd: int, path: Path, cut: int) -> int:
@@ -83,15 +91,18 @@ def older_part(path: Path) -> Path:
 
 
 def tail(path: Path, most: int = MOST_READ) -> bytes:
-    """Return the last bytes of a log, at most ``most``; empty when there is none."""
+    """Return the last bytes of a log, at most ``most``, from the beginning of a line; empty when there is none."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return b""
     try:
         size = os.fstat(fd).st_size
-        begin = max(data_start(fd), size - most)
+        start = data_start(fd)
+        begin = max(start, size - most)
         data = os.pread(fd, size - begin, begin)
+        if begin > start:
+            data = data.partition(b"\n")[2] or data
     finally:
         os.close(fd)
     older = older_part(path)

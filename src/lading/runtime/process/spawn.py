@@ -16,6 +16,9 @@ KEEPER = Path(__file__).with_name("keeper.sh")
 SHELL = "/bin/sh"
 NOTING = 20.0  # seconds a keeper may take to note its program; it takes milliseconds unless the machine stands still
 
+# Variables that the C library reads in every program, and those by which a shell carries out what they hold.
+STEERING = frozenset({"GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH", "SHELLOPTS", "BASHOPTS", "BASH_ENV", "PS4"})
+
 # Keepers this process is the parent of. Kept here so that an ended one is reaped, whichever object started it.
 _children: list[subprocess.Popen[bytes]] = []
 _guard = threading.Lock()
@@ -100,8 +103,8 @@ def _become(user: int | None, kept_back: Mapping[str, str]) -> list[str]:
 
 
 def loads_code(name: str) -> bool:
-    """Tell whether a variable makes any program load code or settings of the C library from elsewhere."""
-    return name.startswith("LD_") or name in {"GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH"}
+    """Tell whether a variable makes any program load code or settings of the C library, or a shell run commands."""
+    return name.startswith("LD_") or name in STEERING
 
 
 def can_become() -> bool:

@@ -75,18 +75,25 @@ def _may_pass(directory: Path, number: int) -> bool:
 
 def give_tree(directory: Path, number: int) -> None:
     """Give a directory and all below it to a user, unless the directory is theirs already; follow no link."""
-    if directory.stat().st_uid == number:
+    if directory.lstat().st_uid == number:
         return
     for _, folders, files, fd in os.fwalk(directory, follow_symlinks=False):
         for name in (*folders, *files):
             os.chown(name, number, number, dir_fd=fd, follow_symlinks=False)
     # Last, so that a crash half-way is noticed the next time.
-    os.chown(directory, number, number)
+    os.chown(directory, number, number, follow_symlinks=False)
 
 
 def give_file(path: Path, number: int) -> None:
-    """Give one file to a user if it is there; follow no link."""
+    """Give one file to a user if it is there, a plain file, and known by no other name that might be of elsewhere."""
     try:
-        os.chown(path, number, number, follow_symlinks=False)
+        fd = os.open(path, os.O_PATH | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
+    try:
+        facts = os.fstat(fd)
+        if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1:
+            # By its descriptor: whatever is put under its name meanwhile is not given away.
+            os.chown(f"/proc/self/fd/{fd}", number, number)
+    finally:
+        os.close(fd)
