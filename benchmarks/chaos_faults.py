@@ -21,7 +21,7 @@ from tests.strikes import CALLERS, ENDS, ROLLOUTS, Struck, other, port, problems
 from tests.support_router import load
 
 ROOT = Path(__file__).resolve().parent.parent
-AGENTS = 2  # agents that are struck at the same time
+AGENTS = 3  # agents that are struck at the same time
 TRAFFIC = 25.0  # requests a second at each of them
 STARTERS = "MainThread"  # what brings an agent up
 SUPERVISOR = "supervisor"

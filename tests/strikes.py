@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lading.engine.faults import Fault
+from lading.engine.faults import Fault, to_environment
 from lading.model.environment import EnvironmentRecord
 from tests.agents import RealAgent, Told, port_of, release_at
 from tests.support import until
@@ -44,7 +44,9 @@ def strike(agent: RealAgent, fault: Fault, *words: str) -> Struck:
     """
     words = words or ("deploy", "local", other(served(agent)))
     before = agent.rollouts()
-    agent.restart(fault)
+    agent.stop()
+    # An agent that is killed while it starts is started again by the command.
+    agent.lading("agent", "start", environ={"LADING_FAULTS": to_environment((fault,))})
     began = time.monotonic()
     told, mended = _mended(agent, words)
     if not agent.pid:
