@@ -1,26 +1,59 @@
 """A certificate that no client is ever shown, so that Traefik need not make one at every change of routes.
 
-Without a default certificate Traefik makes a new RSA key each time it loads its routes: 20 to 300 ms.
+Without a default certificate Traefik makes a new RSA key each time it loads its routes: 20 to 300 ms. It is made by a
+program of its own, ``python -m lading.router.certificate ROOT``: once in the life of a root, while the libraries that
+make it would stay in the agent's memory, four megabytes.
 """
 
 import datetime
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import lading
+from lading.model.errors import LadingError
 from lading.router.identity import write_whole
 
 LIFETIME = datetime.timedelta(days=36500)
+MAKING = 30.0  # seconds that making it may take; it takes a tenth of one
 
 
 def ensure_certificate(root: Path) -> dict[str, str]:
     """Return the files of the placeholder certificate below ``root``, made on first use."""
-    cert, key = root / "placeholder.crt", root / "placeholder.key"
+    cert, key = _files(root)
     if not (cert.exists() and key.exists()):
-        _make(cert, key)
+        _have_made(root)
     return {"certFile": str(cert), "keyFile": str(key)}
 
 
-def _make(cert: Path, key: Path) -> None:
-    # Heavy, and needed once in the life of a root.
+def _files(root: Path) -> tuple[Path, Path]:
+    return root / "placeholder.crt", root / "placeholder.key"
+
+
+def _have_made(root: Path) -> None:
+    words = [sys.executable, "-m", "lading.router.certificate", str(root)]
+    environ = {**os.environ, "PYTHONPATH": str(Path(lading.__file__).parent.parent)}
+    try:
+        done = subprocess.run(
+            words, env=environ, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MAKING
+        )
+        said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+    except subprocess.TimeoutExpired:
+        said = f"it took longer than {MAKING:g} s"
+    if not all(file.exists() for file in _files(root)):
+        raise LadingError(
+            "router-failed",
+            doing=f"make the router's placeholder certificate in {root}",
+            happened=said,
+            now="the routes in force are untouched",
+            hint=f"see that there is space below {root}, then try again",
+        )
+
+
+def make(root: Path) -> None:
+    """Make the certificate and its key."""
+    cert, key = _files(root)
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,3 +75,7 @@ def _make(cert: Path, key: Path) -> None:
     write_whole(key, private.private_bytes(pem, pkcs8, plain))
     key.chmod(0o600)
     write_whole(cert, builder.sign(private, hashes.SHA256()).public_bytes(pem))
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
