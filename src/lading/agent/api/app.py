@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lading import __version__
@@ -34,6 +35,7 @@ def create_app(service: AgentService) -> FastAPI:
     app.add_exception_handler(LadingError, _told)
     app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(HTTPException, _unknown_path)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unforeseen)
     app.add_middleware(VersionCheck)
     return app
@@ -104,6 +106,12 @@ def _usage(request: Request, happened: str) -> LadingError:
         now="nothing was changed",
         hint="the interface is described by GET /openapi.json",
     )
+
+
+def _gone(request: Request, _error: Exception) -> Response:
+    log.info("%s %s: the client went away in the middle of it", request.method, request.url.path)
+    # Nobody reads it, but a request ends with an answer.
+    return Response(status_code=400)
 
 
 def _unforeseen(request: Request, _error: Exception) -> Response:

@@ -16,6 +16,8 @@ T = TypeVar("T")
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 
+LONGEST_BODY = 32 << 20  # bytes of JSON in one request: a bill of thousands of statements fits
+
 _REFERENCE = "#/components/schemas/{name}"
 _STATUS_OF_EXIT = {BAD_INPUT: 422, REFUSED: 403, BUSY: 409, UNREACHABLE: 426}
 _STATUS_OF_CODE = {
@@ -45,7 +47,7 @@ def failure(error: LadingError, rollout: RolloutView | None = None) -> Response:
 
 async def body(request: Request, kind: type[T]) -> T:
     """Read a request's body as a struct; raise ``usage`` naming what does not fit, never its value."""
-    data = await request.body()
+    data = await _bytes_of(request)
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -56,6 +58,21 @@ async def body(request: Request, kind: type[T]) -> T:
             now="nothing was changed",
             hint="the interface is described by GET /openapi.json",
         ) from error
+
+
+async def _bytes_of(request: Request) -> bytes:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > LONGEST_BODY:
+            raise LadingError(
+                "usage",
+                doing=f"reading the body of {request.method} {request.url.path}",
+                happened=f"it is longer than {LONGEST_BODY >> 20} MB",
+                now="nothing was changed",
+                hint="the interface is described by GET /openapi.json",
+            )
+    return bytes(data)
 
 
 def who(request: Request) -> str:
