@@ -71,7 +71,7 @@ class Rollouts:
         return msgspec.structs.replace(plan, steps=()) if prepared.nothing_to_do else plan
 
     def cancel(self, number: int, who: str) -> None:
-        """Ask a running rollout to turn back; quiet when it has ended."""
+        """Ask a running rollout to turn back; quiet when it has ended. Raise ``busy`` when it is too late for that."""
         rollout = self._world.journal.rollout(number)
         if rollout is None:
             raise LadingError(
@@ -83,6 +83,8 @@ class Rollouts:
             )
         if rollout.outcome is None:
             self._world.journal.request_cancel(number, who)
+            if self._is_past_return(rollout):
+                raise _too_late(rollout)
 
     def _check_free(self, request: RolloutRequest) -> None:
         for rollout in self._unfinished(request):
@@ -108,7 +110,10 @@ class Rollouts:
         cutovers = {index for index, step in enumerate(rollout.plan.steps) if isinstance(step, Cutover)}
         marks = self._world.journal.marks(rollout.id)
         cut_over = any(mark.step in cutovers and mark.phase == "outcome" for mark in marks)
-        return cut_over and not any(mark.step >= rollout.plan.no_return for mark in marks)
+        return cut_over and not self._is_past_return(rollout)
+
+    def _is_past_return(self, rollout: Rollout) -> bool:
+        return any(mark.step >= rollout.plan.no_return for mark in self._world.journal.marks(rollout.id))
 
     # carrying
 
@@ -123,6 +128,16 @@ class Rollouts:
     def stop(self) -> None:
         """Park what runs; the next agent takes it up again."""
         self._carriers.stop()
+
+
+def _too_late(rollout: Rollout) -> LadingError:
+    return LadingError(
+        "busy",
+        doing=f"cancelling rollout {rollout.id}",
+        happened=f"it is too late: {rollout.plan.release} was watched and serves, and what is left only tidies up",
+        now=f"the rollout goes on to its end, {rollout.environment} serves {rollout.plan.release}",
+        hint=f"once it has ended: lading rollback {rollout.environment}",
+    )
 
 
 def _is_way_back(rollout: Rollout, to: str | None) -> bool:

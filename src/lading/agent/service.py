@@ -38,7 +38,7 @@ class RolloutOperations(Protocol):
         ...
 
     def cancel(self, number: int, who: str) -> None:
-        """Ask a running rollout to turn back; quiet when it has ended. Raise ``unknown-rollout``."""
+        """Ask a running rollout to turn back; quiet when it has ended. Raise ``unknown-rollout``, ``busy``."""
         ...
 
 

@@ -202,9 +202,12 @@ class Supervisor:
 
     def _sweep(self, record: EnvironmentRecord) -> None:
         for spec in list(leftovers(self._world, record)):
-            self._world.runtime.stop(spec.name, grace=spec.grace)
-            self._world.runtime.remove(spec.name)
-            self._patience.pop(spec.name, None)
+            self._carefully(f"sweeping {spec.name}", lambda spec=spec: self._remove(spec))  # type: ignore[misc]
+
+    def _remove(self, spec: InstanceSpec) -> None:
+        self._world.runtime.stop(spec.name, grace=spec.grace)
+        self._world.runtime.remove(spec.name)
+        self._patience.pop(spec.name, None)
 
 
 def _other_workers(record: EnvironmentRecord) -> tuple[InstanceSpec, ...]:

@@ -206,8 +206,9 @@ class _Passage:
 
     def _undo(self, index: int, step: Step, undo: Callable[..., Done | None]) -> dict[str, Any] | None:
         self._enter(index, step)
-        self._ledger.write(index, "unwinding", "intent")
-        self._tell("undo", index, step, step.undo_text)
+        if self._ledger.marked(index, "unwinding", "intent") is None:
+            self._ledger.write(index, "unwinding", "intent")
+            self._tell("undo", index, step, step.undo_text)
         clock = self._world.clock
         start = clock.monotonic()
         for pause in (*UNDO_PAUSES, None):

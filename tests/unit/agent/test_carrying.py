@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from lading.agent import carrying
+from lading.agent.asking import RolloutRequest
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.rollouts import Rollouts
+from lading.model.secret import Secret
 from tests.recovery.agent import MemoryAgent
-from tests.recovery.house import KEY
+from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, TABLE
 from tests.support import until
 
 
@@ -129,3 +131,27 @@ def test_an_agent_that_ends_parks_and_the_next_one_carries_on(agent: MemoryAgent
     agent.rollouts.recover()
     assert agent.ended(opened).outcome == "succeeded"
     until(lambda: not [thread for thread in threading.enumerate() if thread.name == f"rollout-{opened.id}"])
+
+
+def test_environments_of_one_project_do_not_wait_for_each_other(agent: MemoryAgent) -> None:
+    """Two environments are rolled out at once; each has its own instances, routes and way back."""
+    agent.world.secrets.put("shop/other", {"TOKEN": Secret("canary-other")})
+    for version in ("v1.0.0", "v1.1.0", "v1.2.0"):
+        agent.house.release(version)
+        opened = [
+            agent.rollouts.request(
+                RolloutRequest(
+                    kind="deploy", project=PROJECT, environment=name, version=version, table=TABLE, requested_by="ada"
+                )
+            )
+            for name in (ENVIRONMENT, "other")
+        ]
+        assert [agent.ended(rollout).outcome for rollout in opened] == ["succeeded", "succeeded"]
+    agent.supervisor.look()
+    records = agent.world.journal.environments()
+    assert [(record.name, len(record.history)) for record in records] == [("other", 2), (ENVIRONMENT, 2)]
+    for record in records:
+        assert record.serving is not None
+        assert agent.world.router.ask(record.key) == record.serving.web[0].name  # type: ignore[attr-defined]
+        names = {spec.name for unit in (record.serving, record.standby) if unit for spec in unit.web}
+        assert names <= set(agent.world.runtime.running)  # type: ignore[attr-defined]

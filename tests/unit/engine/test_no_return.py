@@ -133,3 +133,21 @@ def test_a_long_pause_between_probes_is_cut_short() -> None:
     clock.at(10.0, lambda: house.world.journal.request_cancel(rollout.id, "ada"))  # type: ignore[attr-defined]
     assert house.carry(rollout).outcome == "cancelled"
     assert clock.monotonic() < 11.0
+
+
+def test_cancelling_too_late_says_so() -> None:
+    """Who cancels behind the point of no return is told that it is too late; what has ended is left alone."""
+    agent = MemoryAgent()
+    agent.deploy("v1.0.0")
+    agent.house.release("v1.1.0")
+    runtime = agent.world.runtime
+    runtime.set_connections("shop-stage-r1-web-1", 1)  # type: ignore[attr-defined]
+    rollout = agent.opened("deploy", "v1.1.0", table=STREAMING)
+    draining = _index(rollout, "drain")
+    until(lambda: any(mark.step == draining for mark in agent.world.journal.marks(rollout.id)), within=20)
+    with pytest.raises(LadingError, match="too late") as refused:
+        agent.rollouts.cancel(rollout.id, "ada")
+    runtime.set_connections("shop-stage-r1-web-1", 0)  # type: ignore[attr-defined]
+    assert refused.value.code == "busy"
+    assert agent.ended(rollout).outcome == "succeeded"
+    agent.rollouts.cancel(rollout.id, "ada")
