@@ -55,7 +55,7 @@ def build(state: State, agent: Agent, version: str | None) -> dict[str, Any]:
 
 def carry(state: State, built: Built, target: Agent) -> None:
     """Carry the release to the environment's agent, when that is another one."""
-    if target.address.socket == built.agent.address.socket:
+    if _has_it(built, target):
         return
     import time
 
@@ -70,6 +70,19 @@ def carry(state: State, built: Built, target: Agent) -> None:
         echo_json({"event": event})
     else:
         state.say(layout(Line("✓", "transfer", text, took), WIDEST))
+
+
+def bill_for(built: Built, target: Agent) -> list[dict[str, Any]]:
+    """Return the signed statements to bring along; the agent that has the release knows its own."""
+    if _has_it(built, target):
+        return []
+    bill = built.agent.get(f"/v1/bills/{built.release['digest']}")
+    # Introductions of its newer keys come first: what follows is signed with them.
+    return [*bill["introductions"], *(entry["envelope"] for entry in bill["statements"])]
+
+
+def _has_it(built: Built, target: Agent) -> bool:
+    return target.address.socket == built.agent.address.socket
 
 
 def _build_tagged(state: State, agent: Agent, version: str) -> dict[str, Any]:
@@ -136,9 +149,3 @@ def payload(release: dict[str, Any]) -> dict[str, Any]:
     return {
         "release": {"version": release["version"], "digest": release["digest"], "kind": kind_of(release)},
     }
-
-
-def envelopes(agent: Agent, digest: str) -> list[dict[str, Any]]:
-    """Return the signed statements that an agent has about a release, after the introductions of its newer keys."""
-    bill = agent.get(f"/v1/bills/{digest}")
-    return [*bill["introductions"], *(entry["envelope"] for entry in bill["statements"])]

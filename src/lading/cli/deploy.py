@@ -34,7 +34,7 @@ def deploy(ctx: click.Context, state: State, environment: str, version: str | No
 
 
 def _prepared(state: State, environment: str, version: str | None) -> tuple[State, Agent, dict[str, Any]]:
-    from lading.cli.building import carry, envelopes, provide
+    from lading.cli.building import bill_for, carry, provide
     from lading.cli.project import environment_table
     from lading.cli.words import short
 
@@ -52,7 +52,7 @@ def _prepared(state: State, environment: str, version: str | None) -> tuple[Stat
         "version": release["version"],
         "table": table,
         "requested_by": requester(),
-        "bill": envelopes(built.agent, release["digest"]),
+        "bill": bill_for(built, target),
     }
     return state, target, request
 

@@ -17,7 +17,7 @@ def plan(state: State, environment: str, version: str | None) -> None:
     The steps shown are the very values that a deploy carries out. As in deploy, a release of the clean HEAD is built
     (and carried to the environment's host) when it does not exist yet: that touches nothing that serves.
     """
-    from lading.cli.building import carry, envelopes, provide
+    from lading.cli.building import bill_for, carry, provide
     from lading.cli.project import environment_table
 
     outline = state.outline
@@ -34,7 +34,7 @@ def plan(state: State, environment: str, version: str | None) -> None:
             "version": built.release["version"],
             "table": table,
             "requested_by": requester(),
-            "bill": envelopes(built.agent, built.release["digest"]),
+            "bill": bill_for(built, target),
             "dry_run": True,
         },
     )
