@@ -1,11 +1,11 @@
 """What instances wrote, with every known secret value masked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lading.agent.answers import InstanceLog
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
-from lading.model.secret import redact
+from lading.model.secret import Secret, redact
 from lading.ports.journal import Journal
 from lading.ports.runtime import Runtime
 from lading.ports.secrets import Secrets
@@ -32,9 +32,7 @@ class InstanceLogs:
                 instance=spec.label,
                 name=spec.name,
                 rollout=spec.rollout,
-                lines=tuple(
-                    redact(line, known) for line in self._runtime.logs(spec.name, lines=min(lines, MOST_LINES))
-                ),
+                lines=tuple(_masked(self._runtime.logs(spec.name, lines=min(lines, MOST_LINES)), known)),
             )
             for spec in specs
             if service in (None, spec.service)
@@ -62,3 +60,8 @@ class InstanceLogs:
             )
         unit = rollout.plan.unit
         return unit.instances if unit is not None else ()
+
+
+def _masked(lines: Sequence[str], known: Iterable[Secret]) -> list[str]:
+    # All at once, as one value may stand in several lines.
+    return redact("\n".join(lines), known).split("\n") if lines else []

@@ -59,11 +59,11 @@ class Story:
 
     def clean(self, text: str) -> str:
         """Return the text with every known secret value masked; nothing of it while those values cannot be read."""
-        known = self._known()
-        if known is not None:
-            return redact(text, known)
         # Recovery and exit statuses rest on these words, and none of them is anybody's secret.
-        return text if not text or text in CODES or text in EXIT_OF_OUTCOME else WITHHELD
+        if not text or text in CODES or text in EXIT_OF_OUTCOME:
+            return text
+        known = self._known()
+        return redact(text, known) if known is not None else WITHHELD
 
     def _known(self) -> tuple[Secret, ...] | None:
         if self._secrets is None:

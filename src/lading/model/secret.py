@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from lading.model.spellings import spellings
+
 MASK = "•••"
 
 
@@ -44,8 +46,9 @@ SHORTEST_REDACTED = 4
 
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
-    """Replace every known secret value of at least ``SHORTEST_REDACTED`` characters by a mask."""
-    for value in sorted({s.reveal() for s in secrets}, key=len, reverse=True):
-        if len(value) >= SHORTEST_REDACTED:
-            text = text.replace(value, MASK)
+    """Mask every known secret value of at least ``SHORTEST_REDACTED`` characters, in whatever usual spelling."""
+    forms = {form for secret in secrets for form in spellings(secret.reveal()) if len(form) >= SHORTEST_REDACTED}
+    # Longest first: of a value within another the whole is masked. Ties by text, so that one text has one answer.
+    for form in sorted(forms, key=lambda form: (-len(form), form)):
+        text = text.replace(form, MASK)
     return text

@@ -1,5 +1,7 @@
 """Run the smoke suite: the very same on the candidate and through the router, in every environment."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from lading.engine.context import Context
@@ -9,7 +11,7 @@ from lading.model.errors import LadingError
 from lading.model.manifest import SmokeStep
 from lading.model.paths import entry_service, own_path
 from lading.model.plan import Smoke
-from lading.model.secret import Secret
+from lading.model.secret import Secret, redact
 from lading.ports.checks import Answer
 from lading.ports.runtime import Run
 
@@ -22,7 +24,7 @@ def act(context: Context, step: Smoke) -> Done:
         context.progress(check.name, check=number, of=len(step.suite))
         answer = _ask(context, step, check, values)
         if not answer.passed:
-            raise _failed(context, step, check, answer)
+            raise _failed(context, step, check, answer, values)
         values.update(answer.captured)
     return Done(text=step.detail, facts={"checks": len(step.suite), "where": step.where})
 
@@ -89,9 +91,12 @@ def _safe(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
 
 
-def _failed(context: Context, step: Smoke, check: SmokeStep, answer: Answer) -> LadingError:
+def _failed(
+    context: Context, step: Smoke, check: SmokeStep, answer: Answer, values: Mapping[str, Secret]
+) -> LadingError:
     place = "on the candidate" if step.where == "candidate" else "through the router"
-    words = tuple(line for spec in step.unit.web[:1] for line in context.last_words(spec, lines=3))
+    # What was captured is known here alone; the program may well have logged it.
+    words = tuple(redact(line, values.values()) for spec in step.unit.web[:1] for line in context.last_words(spec, 3))
     return LadingError(
         "smoke-failed",
         doing=f'smoke check "{check.name}" {place} failed',

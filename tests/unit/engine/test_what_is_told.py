@@ -1,0 +1,54 @@
+"""What a rollout tells: no secret and nothing captured, and the words that programs rest on as they are."""
+
+import json
+
+import pytest
+
+from lading.model.errors import LadingError
+from lading.model.manifest import SmokeStep
+from lading.model.secret import MASK, Secret
+from lading.ports.checks.expectations import Seen
+from tests.recovery import house
+from tests.recovery.house import KEY, House
+
+
+def _failing(monkeypatch: pytest.MonkeyPatch) -> House:
+    """A house whose suite logs in, then fails; the program wrote what the login gave."""
+    import msgspec
+
+    steps = (
+        SmokeStep(name="login", method="POST", path="/login", capture={"session": "token"}),
+        SmokeStep(name="status", method="GET", path="/status"),
+    )
+    made = msgspec.structs.replace(house.manifest(), smoke=steps)
+    monkeypatch.setattr(house, "manifest", lambda: made)
+    here = House.build()
+    checks, runtime = here.world.checks, here.world.runtime
+    checks.page("/login", Seen(status=200, body=b'{"token": "made-up-just-now"}'))  # type: ignore[attr-defined]
+    checks.fail("500", name="status")  # type: ignore[attr-defined]
+    for slot in (1, 2):
+        runtime.write(f"shop-stage-r1-web-{slot}", "login gave made-up-just-now")  # type: ignore[attr-defined]
+    return here
+
+
+def test_what_a_suite_captured_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that an answer gave is in no event and no error, though the program has logged it."""
+    here = _failing(monkeypatch)
+    rollout = here.carry(here.open_deploy("v1"))
+    assert rollout.error is not None
+    assert rollout.error["code"] == "smoke-failed"
+    assert f"login gave {MASK}" in json.dumps(rollout.error, ensure_ascii=False)
+    told = json.dumps([repr(event) for event in here.world.journal.events(rollout.id)])
+    assert "made-up" not in told + json.dumps(rollout.error)
+
+
+def test_a_secret_that_is_an_ordinary_word_changes_no_outcome() -> None:
+    """Codes and outcomes are never masked: exit statuses rest on them."""
+    here = House.build()
+    here.world.secrets.put(KEY, {"MODE": Secret("failed"), "STATE": Secret("unwound")})
+    here.world.checks.fail("503")  # type: ignore[attr-defined]
+    rollout = here.carry(here.open_deploy("v1"))
+    assert (rollout.outcome, (rollout.error or {})["code"]) == ("unwound", "health-failed")
+    assert LadingError.from_plain(rollout.error or {}).exit_status == 4
+    finished = here.world.journal.events(rollout.id)[-1]
+    assert finished.data["outcome"] == "unwound"
