@@ -37,6 +37,8 @@ def main() -> int:
     root = parser.parse_args().home or Path(home_of(os.environ, os.getuid()))
     # A client that vanished must not take the agent along.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # What is private is made so by name; what instances of other users must pass must not hang on who started us.
+    os.umask(0o022)
     heap.share()
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:

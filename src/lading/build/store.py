@@ -42,8 +42,9 @@ class OciStore:
         self._numbers = count()
         self._lock = Lock()
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
-        for directory in (self.blobs, self.layers):
-            directory.mkdir(parents=True, exist_ok=True)
+        # Programs of other users must get to their own layers, but may not see which others there are.
+        for directory, mode in ((root, 0o711), (self.blobs.parent, 0o700), (self.blobs, 0o700), (self.layers, 0o711)):
+            directory.mkdir(mode=mode, parents=True, exist_ok=True)
         self._index = Index(root)
 
     def has(self, digest: str) -> bool:

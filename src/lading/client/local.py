@@ -72,7 +72,9 @@ def answers(address: Address) -> bool:
 
 def _make_home(home: Path) -> None:
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o711)
+        if not home.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            home.chmod(0o711)  # whatever the umask
     except OSError as error:
         raise LadingError(
             "agent-unreachable",

@@ -163,7 +163,8 @@ class TraefikRouter:
             if self._depth:
                 yield
                 return
-            (self.root / "routes").mkdir(parents=True, exist_ok=True, mode=0o700)
+            for directory in (self.root, self.root / "routes"):
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             with (self.root / "change.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 self._depth = 1
