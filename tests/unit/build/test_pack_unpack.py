@@ -153,7 +153,7 @@ def test_a_link_out_of_the_context_is_refused(tmp_path: Path) -> None:
     members = [member("common/x", b"x"), member("web/x", kind=tarfile.SYMTYPE, target="../common/x")]
     (tmp_path / "source.tar").write_bytes(archive(members))
     with read_archive(tmp_path / "source.tar") as tree:
-        assert set(below(tree, "./shared/")) == {"x"}
+        assert set(below(tree, "./common/")) == {"x"}
         with pytest.raises(UnsafeArchive, match="leaves the tree"):
             below(tree, "web")
 
