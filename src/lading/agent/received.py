@@ -4,7 +4,16 @@ import re
 from collections.abc import Iterable, Iterator
 
 from lading.agent.asking import RolloutRequest
-from lading.manifest.words import NAME_PATTERN, NAME_RULE, SECRET_PATTERN, SECRET_RULE, VARIABLE_PATTERN, VARIABLE_RULE
+from lading.manifest.words import (
+    CODE_RULE,
+    CODE_VARIABLES,
+    NAME_PATTERN,
+    NAME_RULE,
+    SECRET_PATTERN,
+    SECRET_RULE,
+    VARIABLE_PATTERN,
+    VARIABLE_RULE,
+)
 from lading.model.errors import LadingError
 from lading.model.manifest import Environment, Job, Manifest, Service
 from lading.model.release import Artifact, Release, artifact_digest, release_digest
@@ -93,15 +102,21 @@ def _of_manifest(manifest: Manifest) -> Iterator[str]:
     yield from _named(VARIABLE_PATTERN, VARIABLE_RULE, "variable", variables)
     secrets = (*manifest.secrets.required, *manifest.secrets.optional)
     yield from _named(SECRET_PATTERN, SECRET_RULE, "secret", secrets)
+    yield from _of_code(secrets)
 
 
 def _of_table(table: Environment) -> Iterator[str]:
     yield from _named(VARIABLE_PATTERN, VARIABLE_RULE, "variable", table.env)
+    yield from _of_code(table.env)
     for service, count in table.replicas.items():
         if not 1 <= count <= 64:
             yield f"{count} replicas of {service}: a number from 1 to 64 is meant"
     if table.port is not None and not 1 <= table.port <= 65535:
         yield f"port {table.port} is not between 1 and 65535"
+
+
+def _of_code(names: Iterable[str]) -> Iterator[str]:
+    yield from (f"{name} {CODE_RULE}" for name in names if name in CODE_VARIABLES)
 
 
 def _named(pattern: str, rule: str, what: str, names: Iterable[str]) -> Iterator[str]:

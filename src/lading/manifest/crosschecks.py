@@ -12,7 +12,7 @@ from lading.manifest.crosschecks_smoke import check_smoke
 from lading.manifest.problems import Findings, Path, printable
 from lading.manifest.raw import items, listed, table, tables, text
 from lading.manifest.references import known_or_say
-from lading.manifest.words import SECRET_PATTERN
+from lading.manifest.words import CODE_RULE, CODE_VARIABLES, SECRET_PATTERN
 
 _IMAGE_ONLY = ("target", "args", "secrets", "network")
 
@@ -170,6 +170,10 @@ def _check_secrets(data: dict[str, Any], findings: Findings) -> None:
     for path, name in listed(table(data, "secrets"), "optional"):
         if name in required:
             findings.add(("secrets", *path), "is among the required ones too", "keep it in one of the lists")
+    for key in ("required", "optional"):
+        for path, name in listed(table(data, "secrets"), key):
+            if name in CODE_VARIABLES:
+                findings.add(("secrets", *path), CODE_RULE, "set it in the env of the project or service")
     declared = declared_secrets(data)
     for path, build in tables(data, "build"):
         for place, name in listed(build, "secrets"):
@@ -193,6 +197,8 @@ def _check_environments(data: dict[str, Any], findings: Findings) -> None:
             known_or_say((*path, "databases", name), name, databases, "[databases.{}]", findings)
             if isinstance(placement, dict) and "url" in placement and "resources" in placement:
                 findings.add((*path, "databases", name, "resources"), "has no meaning beside url", "remove one of them")
+        for name in [name for name, _ in items(environment, "env") if name in CODE_VARIABLES]:
+            findings.add((*path, "env", name), CODE_RULE, "set it in the env of the project or service", at_key=True)
         _check_environment_secrets(path, environment, declared_secrets(data), findings)
         _check_requires(path, environment, data, findings)
         _check_strategy(path, environment, findings)

@@ -12,6 +12,12 @@ VARIABLE_RULE = 'variables are like "LOG_LEVEL": letters, digits and underscores
 SECRET_PATTERN = r"^[A-Z_][A-Z0-9_]*$"
 SECRET_RULE = 'secrets are named like "JWT_KEY": capitals, digits and underscores'
 
+# What they name decides which code a program is, so that no environment and no secret may set them: what production
+# runs would not be what stage tested.
+_OF_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONPLATLIBDIR")
+CODE_VARIABLES = frozenset(("PATH", "VIRTUAL_ENV", *_OF_PYTHON, "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT"))
+CODE_RULE = "decides which code runs, and that is the same everywhere"
+
 _ROUTE = r"/[A-Za-z0-9._~@:%+,=/-]*"
 _QUERY = r"(\?[A-Za-z0-9._~@:%+,=/&-]*)?"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"

@@ -84,6 +84,13 @@ def test_a_table_that_no_manifest_could_hold_is_refused(agent: MemoryAgent, tabl
     _refused(agent, "usage", "review", table=table)
 
 
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PATH", "LD_PRELOAD"])
+def test_a_configuration_does_not_choose_the_code(agent: MemoryAgent, name: str) -> None:
+    """What decides which code runs cannot be set by an environment: a tested digest is what runs there."""
+    error = _refused(agent, "usage", "review", table=Environment(env={name: "/srv/untested"}))
+    assert "the same everywhere" in error.happened
+
+
 # records of releases
 
 
@@ -150,6 +157,13 @@ def test_a_version_is_never_pointed_elsewhere(interface: Interface, record: Rele
         interface.service.releases.take_over(PROJECT, "v9.0.0", changed)
     assert refused.value.code == "artifact-corrupt"
     assert interface.service.releases.get(PROJECT, "v9.0.0") == other
+
+
+def test_a_secret_does_not_choose_the_code(interface: Interface, record: Release) -> None:
+    """Nor can a secret, whose value every environment has of its own."""
+    secrets = msgspec.structs.replace(record.manifest.secrets, optional=("PYTHONPATH",))
+    manifest = msgspec.structs.replace(record.manifest, secrets=secrets)
+    assert _taken(interface, msgspec.structs.replace(record, manifest=manifest)).code == "usage"
 
 
 @pytest.mark.parametrize("name", ["../../etc", "/etc", "..", "a b", "A"])
