@@ -67,11 +67,15 @@ class State:
             echo_json(value)
 
 
+# A program's log lines end on an operator's terminal, which must not take orders from them.
+_CONTROLS = {number: "\ufffd" for number in (*range(32), *range(127, 160)) if chr(number) not in "\t\n"}
+
+
 def echo(text: str = "", *, err: bool = False) -> None:
     """Print text, without colours where ``NO_COLOR`` is set or the stream is no terminal."""
     import os
 
-    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+    click.echo(text.translate(_CONTROLS), err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def echo_json(value: Any) -> None:

@@ -86,6 +86,18 @@ def test_logs_show_lines_by_instance_without_secrets(project: Path, run: Run, ag
     assert run("logs", "stage", "--rollout", "99").status == 2
 
 
+def test_logs_give_a_terminal_no_orders(project: Path, run: Run, agent: MemoryAgent) -> None:
+    """Control characters that a program wrote are shown as such, not sent to the terminal."""
+    run("deploy", "stage")
+    record = agent.world.journal.environment("shop", "stage")
+    assert record is not None
+    assert record.serving is not None
+    line = "a\x1b]52;c;ZXZpbA==\x07b\x9b2Jc\td"
+    agent.world.runtime.write(record.serving.instances[0].name, line)  # type: ignore[attr-defined]
+    said = run("logs", "stage", "web")
+    assert "web/1 | a\ufffd]52;c;ZXZpbA==\ufffdb\ufffd2Jc\td" in said.out
+
+
 def test_check_says_what_a_valid_manifest_holds(project: Path, run: Run) -> None:
     """A valid manifest is summed up; an invalid one lists its problems with exit status 2."""
     assert "lading.toml is valid: 1 service" in run("check").out
