@@ -1,5 +1,6 @@
 """Real agents for the system tests: what is built once is shared, and nothing is left running."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from tests.agents import RealAgent, copy_of, ended, make_template
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which every version of the small project is built; the workers of a parallel run share it."""
-    return make_template(tmp_path_factory.getbasetemp().parent / "lading-template")
+    base = tmp_path_factory.getbasetemp()
+    # Beside the directories of a run's workers; above that of a whole run it would outlive the project it was made of.
+    return make_template((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "lading-template")
 
 
 @pytest.fixture(scope="module")
