@@ -28,7 +28,7 @@ def measure() -> list[dict[str, Any]]:
     seed = int(os.environ.get("CHAOS_SEED", str(time.time_ns() % 1_000_000)))
     print(f"  seed {seed}", flush=True)
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory(prefix="lading-chaos-") as place:
+    with tempfile.TemporaryDirectory(prefix="chaos-") as place:
         root = Path(place)
         # Others may pass through, so that each environment can have a user of its own.
         root.chmod(0o711)
