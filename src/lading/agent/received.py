@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from lading.agent.asking import RolloutRequest
+from lading.manifest.unsupported import refuse_unsupported
 from lading.manifest.words import (
     CODE_RULE,
     CODE_VARIABLES,
@@ -47,6 +50,12 @@ def refuse_dry_run(request: RolloutRequest) -> None:
             now="nothing was changed",
             hint="POST /v1/plans says what would be done",
         )
+
+
+def check_supported(release: Release, environment: str, table: Environment) -> None:
+    """Raise ``not-supported`` rather than ignore what a release or an environment asks for, such as access limits."""
+    whole = msgspec.structs.replace(release.manifest, environments={environment: table})
+    refuse_unsupported(whole, environment)
 
 
 def check_manifest(manifest: Manifest, version: str) -> None:

@@ -8,7 +8,7 @@ from lading.agent.asking import RolloutRequest
 from lading.agent.carrying import Carriers
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
-from lading.agent.received import check_request, refuse_dry_run
+from lading.agent.received import check_request, check_supported, refuse_dry_run
 from lading.engine.context import Locks
 from lading.engine.world import World
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
@@ -174,6 +174,7 @@ class _Preparation:
         release = self._find_release()
         record = self._record_for(request.table)
         table = request.table or (record.serving.configuration.table if record.serving else Environment())
+        check_supported(release, request.environment, table)
         configuration = self._configure(record, table, release)
         self.nothing_to_do = is_noop(release, configuration, Observed(record=record, running=self._running()))
         # What opens a rollout is always judged; only a plan may be made without.

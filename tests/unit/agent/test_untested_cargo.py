@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, Volume
+from lading.model.manifest import Access, Environment, Volume
 from lading.model.release import Artifact, Release
 from lading.ports.store.memory import make_layer
 from tests.recovery.agent import MemoryAgent
@@ -82,6 +82,12 @@ def test_no_environment_can_name_an_instance_of_another(agent: MemoryAgent) -> N
 def test_a_table_that_no_manifest_could_hold_is_refused(agent: MemoryAgent, table: Environment) -> None:
     """With no instance there would be nothing to check; other values no program could get."""
     _refused(agent, "usage", "review", table=table)
+
+
+def test_what_is_not_done_is_refused_by_the_agent_too(agent: MemoryAgent) -> None:
+    """An environment that asks for access limits is not served to everybody because a client did not look."""
+    error = _refused(agent, "not-supported", "review", table=Environment(access=Access(allow=("192.0.2.0/24",))))
+    assert "access" in str(error)
 
 
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PATH", "LD_PRELOAD"])
