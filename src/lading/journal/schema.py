@@ -33,6 +33,8 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 def refuse_foreign(connection: sqlite3.Connection, path: str, known: Sequence[Migration]) -> None:
     """Raise ``journal`` for a file of a newer Lading, and for a database that is no journal; write nothing."""
+    # In this order: who makes the tables just now sets the version in the same commit.
+    tables = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     version = version_of(connection)
     newest = known[-1].version
     if version > newest:
@@ -43,7 +45,7 @@ def refuse_foreign(connection: sqlite3.Connection, path: str, known: Sequence[Mi
             now="the journal was not touched; instances and router keep serving",
             hint="start the agent with the newer Lading that wrote it",
         )
-    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+    if version == 0 and tables:
         raise LadingError(
             "journal",
             doing=f"opening the journal {path}",
