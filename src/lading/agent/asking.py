@@ -16,6 +16,7 @@ class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``table`` is the environment's table of the client's manifest (None: as the environment last ran). ``to`` names the
     release a rollback returns to (None: the previous one). ``bill`` carries the release's statements from elsewhere and
     ``nonce`` the challenge this agent gave for a promotion. ``requested_by`` is a person, for the journal.
+    ``again`` asks for a rollout even where nothing is to be done: for a fresh pass of what serves.
     """
 
     kind: RolloutKind
@@ -28,3 +29,4 @@ class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
     bill: tuple[Envelope, ...] = ()
     nonce: str = ""
     dry_run: bool = False
+    again: bool = False

@@ -176,7 +176,8 @@ class _Preparation:
         table = request.table or (record.serving.configuration.table if record.serving else Environment())
         check_supported(release, request.environment, table)
         configuration = self._configure(record, table, release)
-        self.nothing_to_do = is_noop(release, configuration, Observed(record=record, running=self._running()))
+        seen = Observed(record=record, running=self._running())
+        self.nothing_to_do = not request.again and is_noop(release, configuration, seen)
         # What opens a rollout is always judged; only a plan may be made without.
         if not self.nothing_to_do and (register or not request.dry_run):
             gatekeeper.admit(

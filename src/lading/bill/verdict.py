@@ -167,7 +167,7 @@ def _tried_before(bill: Bill, policy: Policy, asked: Asked) -> Iterator[_Finding
     first = next((name for name in policy.passed if name != ANY), "stage")
     yield _Finding(
         text=f"it failed in {asked.environment} at {when(here.statement.time)} and has not passed anywhere since",
-        hint=f"lading deploy {first} {asked.version}",
+        hint=f"lading deploy {first} {asked.version} --again",
     )
 
 

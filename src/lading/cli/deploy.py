@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 @click.command(cls=LadingCommand)
 @click.argument("environment")
 @click.argument("version", required=False)
+@click.option("--again", is_flag=True, help="Roll it out even if it serves already, so that it passes anew.")
 @pass_state
 @click.pass_context
-def deploy(ctx: click.Context, state: State, environment: str, version: str | None) -> None:
+def deploy(ctx: click.Context, state: State, environment: str, version: str | None, again: bool) -> None:
     """Bring ENVIRONMENT to a release.
 
     VERSION is a release that exists; without it the release of the clean HEAD, which is built when it does not exist
@@ -30,7 +31,8 @@ def deploy(ctx: click.Context, state: State, environment: str, version: str | No
     from lading.cli.rollouts import carry_out, refusals
 
     with refusals(state, environment, version):
-        ctx.exit(carry_out(*_prepared(state, environment, version)))
+        target, agent, request = _prepared(state, environment, version)
+        ctx.exit(carry_out(target, agent, {**request, "again": again}))
 
 
 def _prepared(state: State, environment: str, version: str | None) -> tuple[State, Agent, dict[str, Any]]:

@@ -69,5 +69,7 @@ def _reasons(unit: Pinned, record: EnvironmentRecord) -> tuple[str, ...]:
     if record.serving is None:
         return ("nothing serves yet: there is no previous release to drain or to return to",)
     if record.serving.release.digest == unit.release.digest:
+        if record.serving.configuration.revision == unit.configuration.revision:
+            return ("it serves already: rolled out once more, so that it passes anew",)
         return ("same digest, other configuration: a configuration change is a rollout of the release that serves",)
     return ()

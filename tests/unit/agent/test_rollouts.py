@@ -46,6 +46,16 @@ def test_redeploying_what_serves_is_nothing_to_do(agent: MemoryAgent) -> None:
     assert agent.request("deploy", "v1.0.0") is None
 
 
+def test_what_serves_can_be_asked_to_pass_anew(agent: MemoryAgent) -> None:
+    """Asked for again by that word, what serves is rolled out once more and its bill gets a fresh pass."""
+    first = agent.deploy("v1.0.0")
+    passes = len(agent.world.journal.statements(first.plan.digest))
+    second = agent.ended(agent.request("deploy", "v1.0.0", again=True))
+    assert (second.outcome, second.plan.digest) == ("succeeded", first.plan.digest)
+    assert "anew" in second.plan.reasons[0]
+    assert len(agent.world.journal.statements(first.plan.digest)) == 2 * passes
+
+
 def test_another_configuration_is_a_rollout_of_the_same_digest(agent: MemoryAgent) -> None:
     """A changed environment value makes a rollout, though the digest is the same."""
     agent.deploy("v1.0.0")

@@ -331,7 +331,7 @@ def test_a_failed_release_needs_a_fresh_pass(case: Case) -> None:
     failed = case.say(environment="production", by=case.production, passed=False, time=NOW - 60)
     verdict = case.judge([*case.passed(), failed])
     refused(verdict, "policy", "it failed in production at", "has not passed anywhere since")
-    assert verdict.hint == "lading deploy stage v1.5.0"
+    assert verdict.hint == "lading deploy stage v1.5.0 --again"
     assert case.judge([*case.passed(), failed, *case.passed(time=NOW - 30)]).accepted
 
 
