@@ -36,6 +36,10 @@ class AgentError(LadingError):
         self.answer = answer
 
 
+class BrokenOff(LadingError):
+    """An agent went away after it had been asked: what it made of the request is not known."""
+
+
 class StreamLost(Exception):
     """A stream of an agent broke off before its end."""
 
@@ -192,8 +196,8 @@ class Agent:
             hint=hint,
         )
 
-    def _broken(self, error: Exception) -> LadingError:
-        return LadingError(
+    def _broken(self, error: Exception) -> BrokenOff:
+        return BrokenOff(
             "agent-unreachable",
             doing=f"asking the agent at {self.address}",
             happened=f"the connection broke off before its answer was complete ({_reason(error)})",

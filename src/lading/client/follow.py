@@ -4,10 +4,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from lading.client.agent import Agent, AgentError, StreamLost
+from lading.client.agent import Agent, AgentError, BrokenOff, StreamLost
 from lading.model.errors import LadingError
 
 LOST_AGENT_LIMIT = 60.0  # seconds without an agent before following is given up
+BACK_WITHIN = 10.0  # seconds for an agent that went away over a request to be back and say what it had accepted
 LOST_AGENT_PAUSE = 0.2  # seconds between tries to reach it again
 CLOCKS_APART = 5.0  # seconds by which the clocks of client and agent may differ
 
@@ -21,19 +22,13 @@ def ask(agent: Agent, request: dict[str, Any]) -> dict[str, Any]:
     began = time.time()
     try:
         answer: dict[str, Any] = agent.post("/v1/rollouts", request)
-    except LadingError as error:
-        if error.code != "agent-unreachable":
-            raise
+    except BrokenOff as error:
         return _accepted(agent, request, began, error)
     return answer
 
 
-def _accepted(agent: Agent, request: dict[str, Any], began: float, error: LadingError) -> dict[str, Any]:
-    try:
-        told = agent.get("/v1/rollouts", project=request["project"], environment=request["environment"], limit=1)
-    except LadingError:
-        raise error from None
-    for rollout in told["rollouts"]:
+def _accepted(agent: Agent, request: dict[str, Any], began: float, error: BrokenOff) -> dict[str, Any]:
+    for rollout in _newest(agent, request, error):
         asked = (request["kind"], request["requested_by"], request.get("version") or rollout["release"])
         known = (rollout["kind"], rollout["requested_by"], rollout["release"])
         if asked == known and rollout["created"] >= began - CLOCKS_APART:
@@ -45,6 +40,21 @@ def _accepted(agent: Agent, request: dict[str, Any], began: float, error: Lading
         now="it answers again and has opened no such rollout; what it serves was not touched",
         hint="the same command again",
     ) from error
+
+
+def _newest(agent: Agent, request: dict[str, Any], error: BrokenOff) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + BACK_WITHIN
+    where = {"project": request["project"], "environment": request["environment"]}
+    while time.monotonic() < deadline:
+        try:
+            found: list[dict[str, Any]] = agent.get("/v1/rollouts", **where, limit=1)["rollouts"]
+        except LadingError as again:
+            if again.code != "agent-unreachable":
+                raise error from again
+        else:
+            return found
+        time.sleep(LOST_AGENT_PAUSE)
+    raise error
 
 
 def follow(agent: Agent, number: int) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lading.client.agent import Agent
+from lading.client.agent import Agent, BrokenOff
 from lading.model.errors import LadingError
 from tests.support_agent import MemoryAgent
 from tests.unit.cli.conftest import Run
@@ -20,7 +20,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> None:
             return post(self, path, body, **query)
         if after:
             post(self, path, body, **query)
-        raise LadingError("agent-unreachable", doing="asking", happened="the connection broke off", hint="status")
+        raise BrokenOff("agent-unreachable", doing="asking", happened="the connection broke off", hint="status")
 
     monkeypatch.setattr(Agent, "post", broken)
 
@@ -56,3 +56,20 @@ def test_an_earlier_rollout_is_not_taken_for_the_lost_one(
     assert run("--json", "deploy", "local").status == 0
     _break(monkeypatch, after=False)
     assert run("--json", "deploy", "local").status == 7
+
+
+def test_an_agent_that_is_not_back_at_once_is_asked_again(
+    project: Path, agent: MemoryAgent, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that is just coming up again refuses the first tries; what it had accepted is found all the same."""
+    monkeypatch.setattr("lading.client.follow.CLOCKS_APART", 1e10)
+    _break(monkeypatch, after=True)
+    get, tries = Agent.get, iter(range(3))
+
+    def refusing(self: Agent, path: str, **query: Any) -> Any:
+        if path == "/v1/rollouts" and next(tries, None) is not None:
+            raise LadingError("agent-unreachable", happened="no agent runs there")
+        return get(self, path, **query)
+
+    monkeypatch.setattr(Agent, "get", refusing)
+    assert run("--json", "deploy", "local").status == 0
