@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.calm import wait_for_calm
 from benchmarks.figures import Figure, at_most, median, told
 from benchmarks.house import LADING, House, cashback
 
@@ -45,6 +46,7 @@ def in_turns(commands: Sequence[list[str]], turns: int, environ: Mapping[str, st
     os.chdir(place)
     try:
         for turn in range(turns + 1):
+            wait_for_calm()
             for command, taken in zip(commands, times, strict=True):
                 seconds = _seconds(command, environ)
                 if turn:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from benchmarks.asking import Asker
+from benchmarks.calm import wait_for_calm
 from benchmarks.figures import Figure, at_most, median, told
 from benchmarks.house import House, cashback, free_ports
 
@@ -34,13 +35,14 @@ ROLLBACK = f"lading rollback {ENVIRONMENT}"
 
 
 class Turn(NamedTuple):
-    """Seconds of one turn; of the deploy also those of its steps, up to the cutover."""
+    """Seconds of one turn; of the deploy also those of its steps, up to the cutover. ``calm``: nobody else worked."""
 
     by_hand: float
     job: float
     deploy: float
     rollback: float
     steps: dict[str, float]
+    calm: bool = True
 
 
 def measure(turns: int = TURNS) -> list[dict[str, Any]]:
@@ -52,8 +54,7 @@ def measure(turns: int = TURNS) -> list[dict[str, Any]]:
         first = _first_deploy(house)
         port = urlsplit(house.status(ENVIRONMENT)["url"]).port
         assert port is not None, "an environment without a domain has a local port"
-        with Asker(port, HEALTH) as asker:
-            taken = [_turn(house, asker) for _ in range(turns)]
+        taken = [_turn(house, port) for _ in range(turns)]
     return [figure.plain() for figure in figures(taken, first)]
 
 
@@ -72,6 +73,7 @@ def figures(taken: list[Turn], first: float) -> list[Figure]:
         *(told(f"of a deploy: {name}", value, "s", DEPLOY, n) for name, value in _steps(taken).items()),
         at_most("warm rollback: command → first answer of the old release", back, "s", 0.5, ROLLBACK, n),
         told("first deploy of an environment, until its command ends", first, "s", DEPLOY, 1),
+        told("turns in which others worked on the machine", sum(not turn.calm for turn in taken), "", "/proc/stat", n),
     ]
 
 
@@ -89,20 +91,26 @@ def _first_deploy(house: House) -> float:
     return time.monotonic() - began
 
 
-def _turn(house: House, asker: Asker) -> Turn:
-    by_hand, job = _by_hand(house), _job_by_hand(house)
-    deploy, steps = _rollout(house, asker, NEW, "deploy", ENVIRONMENT, NEW)
-    rollback, _ = _rollout(house, asker, OLD, "rollback", ENVIRONMENT)
-    return Turn(by_hand, job, deploy, rollback, steps)
+def _turn(house: House, port: int) -> Turn:
+    calm = [wait_for_calm()]
+    by_hand = _by_hand(house)
+    calm.append(wait_for_calm())
+    job = _job_by_hand(house)
+    calm.append(wait_for_calm())
+    deploy, steps = _rollout(house, port, NEW, "deploy", ENVIRONMENT, NEW)
+    calm.append(wait_for_calm())
+    rollback, _ = _rollout(house, port, OLD, "rollback", ENVIRONMENT)
+    return Turn(by_hand, job, deploy, rollback, steps, all(calm))
 
 
-def _rollout(house: House, asker: Asker, release: str, *words: str) -> tuple[float, dict[str, float]]:
-    clock, began = time.time(), time.monotonic()
-    told = house.lading(*words)
+def _rollout(house: House, port: int, release: str, *words: str) -> tuple[float, dict[str, float]]:
+    with Asker(port, HEALTH) as asker:
+        clock, began = time.time(), time.monotonic()
+        told = house.lading(*words)
+        seconds = asker.first(release, began, PATIENCE).answered - began
     outcome = told[-1]["rollout"]["outcome"]
     if outcome != "succeeded":
         raise RuntimeError(f"lading {' '.join(words)} ended as {outcome}")
-    seconds = asker.first(release, began, PATIENCE).answered - began
     return seconds, breakdown([line["event"] for line in told if "event" in line], clock)
 
 

@@ -110,6 +110,7 @@ def test_overhead_compares_medians() -> None:
     assert (found["deploy ÷ start by hand"].value, found["deploy ÷ start by hand"].holds) == (2.0, True)
     assert found["deploy ÷ (start by hand + job by hand)"].value == 1.25
     assert found["of a deploy: fetch"].value == 0.1
+    assert found["turns in which others worked on the machine"].value == 0
 
 
 def test_ratios_are_those_of_medians() -> None:
