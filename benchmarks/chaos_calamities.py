@@ -224,17 +224,18 @@ def _filled_at(agent: RealAgent, point: str) -> list[str]:
     with contextlib.ExitStack() as filled:
         with halted_at(agent, other(before), point):
             filled.enter_context(full(agent.home.parent))
+        wrong = []
         try:
             until(_waits_or_ended(agent), within=30, what="the rollout waits, or has ended")
         except AssertionError as error:
-            return [str(error)]
-    return _sound(agent, before)
+            wrong = [str(error)]
+    return wrong + _sound(agent, before)
 
 
 def _waits_or_ended(agent: RealAgent) -> Callable[[], bool]:
     def look() -> bool:
         if not agent.unfinished():
             return True
-        return "waiting: the journal cannot be used" in str(agent.environment()["rollout"])
+        return ", waiting: " in str(agent.environment()["rollout"])
 
     return look
