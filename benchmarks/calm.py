@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 CALM = 0.15  # share of all cores that may be at work
 LOOK = 0.4  # seconds that a look at it takes
-PATIENCE = 15.0  # seconds to wait at most
+PATIENCE = 5.0  # seconds to wait at most
 
 
 class Ticks(NamedTuple):

@@ -91,7 +91,7 @@ Made by `make bench` and `make chaos`; do not edit. Each call runs the real thin
 of its own, started and driven through the installed `lading` command, the example application `examples/cashback` with
 its whole smoke suite, real processes and the real router, all on loopback. Load comes from a separate process: an open
 loop without retries, so a request that finds nobody is counted and not asked again. What is compared is measured in
-turns within one run, and each part of a turn begins when nobody else works on the machine, at the latest after 15 s.
+turns within one run, and each part of a turn begins when nobody else works on the machine, at the latest after 5 s.
 `n` says how many times something was done or how many requests were counted; times are medians of them unless the
 figure says otherwise.
 
