@@ -1,10 +1,13 @@
 """The error budget of the watch: real requests that fail, as a share of real requests."""
 
+import msgspec
 import pytest
 
+from lading.engine.faults import Killed
 from lading.model.environment import Counters
+from lading.model.manifest import Strategy
 from lading.model.rollout import Rollout
-from tests.recovery.house import House
+from tests.recovery.house import TABLE, House
 
 
 def _watched(real: int, errors: int) -> Rollout:
@@ -46,3 +49,27 @@ def test_the_probers_earlier_requests_make_no_share_larger() -> None:
 def test_the_prober_does_not_thin_errors_out(real: int) -> None:
     """Four failures among few real requests exceed the budget, however often the prober was answered well."""
     assert _watched(real=real, errors=4).outcome == "rolled_back"
+
+
+def test_a_watch_goes_on_where_a_dead_agent_left_it() -> None:
+    """Agents that die again and again during a long watch still end it: what passed counts, the last look is taken."""
+    house = House.build()
+    house.deploy("v1.0.0")
+    table = msgspec.structs.replace(TABLE, strategy=Strategy(watch=60.0, keep_previous=60.0))
+    opened = house.open_deploy("v1.1.0", table)
+    clock = house.world.clock
+    looked = house.world.router.counters
+    start = clock.monotonic()
+    deaths = 0
+
+    def dying(environment: str, generation: str) -> Counters:
+        nonlocal deaths
+        if clock.monotonic() - start > 20.0 * (deaths + 1) and deaths < 2:
+            deaths += 1
+            raise Killed
+        return looked(environment, generation)
+
+    house.world.router.counters = dying  # type: ignore[method-assign]
+    assert house.carry_through(opened.id, house.world).outcome == "succeeded"
+    assert deaths == 2
+    assert clock.monotonic() - start < 75.0

@@ -13,6 +13,9 @@ from lading.model.plan import Watch
 # Seconds between two looks at the counters.
 LOOK_EVERY = 0.25
 
+# Seconds that are watched in any case after the agent was interrupted.
+LAST_LOOK = 0.5
+
 # Seconds between two progress lines.
 TELL_EVERY = 1.0
 
@@ -26,7 +29,7 @@ def act(context: Context, step: Watch) -> Done:
     generation = generation_of(step.unit)
     before = _seen(context, generation)
     tolerated = step.errors + _share_before(context, step)
-    end = clock.monotonic() + step.seconds
+    end = clock.monotonic() + step.seconds - _watched(context, step)
     tell = 0.0
     restarts = {spec.name: _restarts(context, spec) for spec in step.unit.instances}
     while True:
@@ -41,6 +44,19 @@ def act(context: Context, step: Watch) -> Done:
             tell = clock.monotonic() + TELL_EVERY
         context.wait(min(LOOK_EVERY, left))
     return Done(text=_words(seen), facts=_facts(seen))
+
+
+def _watched(context: Context, step: Watch) -> float:
+    """Return the seconds that count as watched already, by an agent that died: routes and instances went on meanwhile.
+
+    Without them an agent that dies more often than the watch is long would never end a rollout. The last look is
+    always taken anew, since what was counted before is not known any more.
+    """
+    marks = context.world.journal.marks(context.rollout.id)
+    began = [mark.at for mark in marks if mark.step == context.index and mark.phase == "intent"]
+    if not began:
+        return 0.0
+    return min(max(0.0, context.world.clock.now() - began[0]), max(0.0, step.seconds - LAST_LOOK))
 
 
 def _share_before(context: Context, step: Watch) -> float:
