@@ -54,7 +54,21 @@ def home() -> Iterator[Home]:
         try:
             yield home
         finally:
-            home.lading("agent", "stop", "--everything")
+            until(lambda: _ended(home), within=30)
+
+
+def _ended(home: Home) -> bool:
+    """Stop the agent; one that lost the race to start may still be on its way and find the home free only now."""
+    home.lading("agent", "stop", "--everything")
+    return not any(str(home.path) in command for command in _commands())
+
+
+def _commands() -> Iterator[str]:
+    for entry in Path("/proc").iterdir():
+        try:
+            yield (entry / "cmdline").read_text() if entry.name.isdigit() else ""
+        except OSError:
+            continue
 
 
 def _running(pid: int) -> bool:
