@@ -31,7 +31,7 @@ KINDS = {
     "websocket": "WebSockets of 5 s",
 }
 CONNECTIONS = {"keep-alive": "over kept connections", "new": "over new connections"}
-COMMAND = "lading deploy · lading rollback"
+COMMAND = "python -m benchmarks.run bench cutovers"
 
 
 class Load:
