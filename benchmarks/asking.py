@@ -5,7 +5,7 @@ import threading
 import time
 from typing import NamedTuple
 
-EVERY = 0.005  # seconds between two questions
+EVERY = 0.01  # seconds between two questions
 PATIENCE = 5.0  # seconds one answer may take
 
 
@@ -18,7 +18,7 @@ class Sighting(NamedTuple):
 
 
 class Asker(threading.Thread):
-    """Asks ``http://127.0.0.1:PORT/PATH`` every 5 ms, over one connection as long as it stands, until it is closed."""
+    """Asks ``http://127.0.0.1:PORT/PATH`` every 10 ms, over one connection as long as it stands, until it is closed."""
 
     def __init__(self, port: int, path: str) -> None:
         super().__init__(daemon=True)

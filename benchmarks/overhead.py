@@ -93,7 +93,7 @@ def _first_deploy(house: House) -> float:
 
 def _turn(house: House, port: int) -> Turn:
     calm = [wait_for_calm()]
-    by_hand = _by_hand(house)
+    by_hand = _by_hand(house, port)
     calm.append(wait_for_calm())
     job = _job_by_hand(house)
     calm.append(wait_for_calm())
@@ -132,13 +132,17 @@ def breakdown(events: list[dict[str, Any]], began: float) -> dict[str, float]:
 # by hand
 
 
-def _by_hand(house: House) -> float:
-    """Start what serves once more, without Lading, and return the seconds until it is ready."""
+def _by_hand(house: House, serving: int) -> float:
+    """Start what serves once more, without Lading, and return the seconds until it is ready.
+
+    What serves on the port ``serving`` is asked meanwhile, as it is during a deploy: answering costs the machine
+    something, and both shall pay for it.
+    """
     environ, place = _surroundings(house)
     words = _words(_manifest(house)["services"]["web"]["command"], environ)
     port = free_ports(1)
     environ |= {"PORT": str(port), "UVICORN_PORT": str(port)}
-    with Asker(port, READY) as asker:
+    with Asker(serving, HEALTH), Asker(port, READY) as asker:
         began = time.monotonic()
         process = subprocess.Popen(words, env=environ, cwd=place, **QUIET)
         try:

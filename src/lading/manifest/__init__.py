@@ -1,6 +1,8 @@
-"""lading.toml → model: read with places, check everything at once, JSON Schema."""
+"""lading.toml → model: read with places, check everything at once, JSON Schema.
 
-from lading.manifest.diff import diff
+What differs between two manifests is in :mod:`lading.manifest.diff`: reading one should not wait for it.
+"""
+
 from lading.manifest.load import Checked, check, check_text, load, load_text
 from lading.manifest.problems import Problem
 from lading.manifest.schema import schema
@@ -13,7 +15,6 @@ __all__ = [
     "Problem",
     "check",
     "check_text",
-    "diff",
     "load",
     "load_text",
     "refuse_unsupported",

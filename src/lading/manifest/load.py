@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from lading.manifest.advice import advise
 from lading.manifest.crosschecks import cross_check
 from lading.manifest.crosschecks_smoke import service_for
 from lading.manifest.grammar import MANIFEST
@@ -56,6 +55,9 @@ def check(path: Path) -> Checked:
 
 def check_text(text: str, filename: str = FILE_NAME) -> Checked:
     """Check a text as :func:`check` does a file."""
+    # Imported here: who only reads a manifest asks for no advice.
+    from lading.manifest.advice import advise
+
     data = parse(text, filename)
     manifest, findings = _read(data)
     warnings = tuple(place(advise(data).all, text, filename))

@@ -1,6 +1,5 @@
 """Kinds that hold others: lists, maps from names to values, and tables with fixed keys."""
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -151,6 +150,8 @@ class Table(Kind):
         if name in self._foreign:
             return f"use {self._foreign[name]}"
         if len(name) <= _LONGEST_GUESS:
+            import difflib
+
             close = difflib.get_close_matches(name.lower().replace("-", "_"), self.keys, n=1)
             if close:
                 return f'did you mean "{close[0]}"?'

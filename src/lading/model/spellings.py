@@ -1,7 +1,6 @@
 """How a value may look where a program, a library or the wire has written it down."""
 
 import base64
-import html
 import json
 import re
 from collections.abc import Iterator
@@ -45,6 +44,9 @@ def _password_in_url(value: str) -> Iterator[str]:
 
 
 def _forms(value: str) -> Iterator[str]:
+    # Imported here: its table of entities is long, and most commands mask nothing.
+    import html
+
     data = value.encode("utf-8", "surrogatepass")
     yield value
     for encoded in (quote(data), quote(data, safe=""), quote_plus(data)):

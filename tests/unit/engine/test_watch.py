@@ -7,6 +7,7 @@ from lading.engine.faults import Killed
 from lading.model.environment import Counters
 from lading.model.manifest import Strategy
 from lading.model.rollout import Rollout
+from lading.ports.prober import ProbeCount
 from tests.recovery.house import TABLE, House
 
 
@@ -49,6 +50,31 @@ def test_the_probers_earlier_requests_make_no_share_larger() -> None:
 def test_the_prober_does_not_thin_errors_out(real: int) -> None:
     """Four failures among few real requests exceed the budget, however often the prober was answered well."""
     assert _watched(real=real, errors=4).outcome == "rolled_back"
+
+
+def test_a_request_of_the_probers_is_nobody_elses() -> None:
+    """A probe that is answered between the look at the router and the look at the prober is not taken for traffic."""
+    house = House.build()
+    house.deploy("v1.0.0")
+    opened = house.open_deploy("v1.1.0")
+    clock, prober, router = house.world.clock, house.world.prober, house.world.router
+    counted, looks = prober.count, []
+
+    def counting(_environment: str, _generation: str) -> Counters:
+        looks.append("router")
+        return Counters(requests=counted(f"shop/stage/r{opened.id}").requests)
+
+    def count(name: str) -> ProbeCount:
+        looks.append("prober")
+        if looks[-2:] == ["prober", "router"] or len(looks) <= 2:
+            clock.wait(0.1, lambda: False)  # five probes long
+        return counted(name)
+
+    router.counting = counting  # type: ignore[attr-defined]
+    prober.count = count  # type: ignore[method-assign]
+    house.carry(opened)
+    told = [event.text for event in house.world.journal.events(opened.id) if event.name == "watch"]
+    assert set(told[1:]) == {"no requests but the prober's"}
 
 
 def test_a_watch_goes_on_where_a_dead_agent_left_it() -> None:

@@ -1,6 +1,7 @@
 """What differs between two manifests."""
 
-from lading.manifest import diff, load_text
+from lading.manifest import load_text
+from lading.manifest.diff import diff
 
 A = """
 [project]

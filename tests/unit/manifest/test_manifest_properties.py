@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lading.manifest import check_text, diff, load_text, schema, unsupported
+from lading.manifest import check_text, load_text, schema, unsupported
+from lading.manifest.diff import diff
 from lading.manifest.grammar import MANIFEST
 from lading.manifest.kinds import Kind
 from lading.manifest.reference import example

@@ -27,7 +27,7 @@ def act(context: Context, step: Watch) -> Done:
     """Watch for the step's seconds; an exceeded error budget or a dead instance turns the rollout back."""
     clock = context.world.clock
     generation = generation_of(step.unit)
-    before = _seen(context, generation)
+    before = _seen(context, generation, begin=True)
     tolerated = step.errors + _share_before(context, step)
     end = clock.monotonic() + step.seconds - _watched(context, step)
     tell = 0.0
@@ -66,13 +66,19 @@ def _share_before(context: Context, step: Watch) -> float:
     return counted.errors / counted.requests if counted.requests else 0.0
 
 
-def _seen(context: Context, generation: str) -> Counters:
+def _seen(context: Context, generation: str, *, begin: bool = False) -> Counters:
     """Return what the router has counted, without the prober's own requests as far as they were answered well.
 
-    Those are nearly always fine and would thin out the share of failed ones.
+    Those are nearly always fine and would thin out the share of failed ones. Router and prober cannot be read at one
+    moment, and a request of the prober's that ends in between counts at one of them only. So at the ``begin`` the
+    router is read last and later first: such a request is never taken for somebody else's.
     """
-    counted = context.world.router.counters(context.key, generation)
-    probed = probing.count(context)
+    if begin:
+        probed = probing.count(context)
+        counted = context.world.router.counters(context.key, generation)
+    else:
+        counted = context.world.router.counters(context.key, generation)
+        probed = probing.count(context)
     return msgspec.structs.replace(counted, requests=counted.requests - probed.requests + probed.lost)
 
 
