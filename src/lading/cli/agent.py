@@ -14,8 +14,7 @@ from lading.cli.state import State, pass_state
 from lading.cli.words import count
 from lading.client.address import Address, local_address
 from lading.client.agent import Agent
-from lading.client.local import answers, own_agent
-from lading.client.local import start as start_agent
+from lading.client.local import answers
 from lading.model.errors import LadingError
 
 STOP_TIMEOUT = 15.0  # seconds an agent may take to end
@@ -38,7 +37,7 @@ def run() -> None:
 @pass_state
 def start(state: State) -> None:
     """Start the agent detached; quiet when it runs already."""
-    start_agent()
+    state.start_agent(local_address())
     _tell(state)
 
 
@@ -69,7 +68,7 @@ def stop(state: State, everything: bool) -> None:
         state.result({"agent": {"stopped": False}})
         return
     # Only an agent knows what it serves, so one that does not run is started to stop it.
-    own = own_agent() if everything else Agent(address)
+    own = state.agent_at(None) if everything else Agent(address)
     pid = own.get("/v1/agent")["pid"]
     serves = "what it served goes on serving"
     if everything:

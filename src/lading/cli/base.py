@@ -60,6 +60,10 @@ class LadingGroup(click.Group):
     command_class = LadingCommand
 
 
+class Unread(Exception):
+    """The reader of the output went away."""
+
+
 class LazyGroup(click.Group):
     """The top of the tree: it imports a command's module only when that command is asked for."""
 
@@ -67,6 +71,14 @@ class LazyGroup(click.Group):
         super().__init__(*args, **kwargs)
         self.params.extend(global_options())
         self._modules = modules
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for; raise :class:`Unread` when nobody reads its output any more."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # Click would make an ordinary failure of it.
+            raise Unread from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the commands in the order of the road, as the help shows them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lading.cli.project import Outline, read
 from lading.cli.source import Head, export, head, require_clean, require_tag_here
@@ -12,6 +12,9 @@ from lading.cli.words import short, size
 from lading.client.agent import Agent, StreamLost
 from lading.client.transfer import find_release, release_path, send_release
 from lading.model.errors import LadingError
+
+if TYPE_CHECKING:
+    from lading.cli.progress import Work
 
 
 class Built(NamedTuple):
@@ -57,19 +60,11 @@ def carry(state: State, built: Built, target: Agent) -> None:
     """Carry the release to the environment's agent, when that is another one."""
     if _has_it(built, target):
         return
-    import time
+    from lading.cli.progress import working
 
-    from lading.cli.progress import WIDEST, Line, layout
-
-    began = time.monotonic()
-    moved = send_release(built.release, built.agent, target)
-    text = f"{moved.sent} of {moved.total} layers, {size(moved.size)}"
-    took = time.monotonic() - began
-    if state.json:
-        event = {"kind": "transfer", "text": text, "seconds": round(took, 3)}
-        echo_json({"event": event})
-    else:
-        state.say(layout(Line("✓", "transfer", text, took), WIDEST))
+    with working(state, "transfer", f"to the agent {target.address}") as work:
+        moved = send_release(built.release, built.agent, target)
+        work.done(f"{moved.sent} of {moved.total} layers, {size(moved.size)}")
 
 
 def bill_for(built: Built, target: Agent) -> list[dict[str, Any]]:
@@ -99,14 +94,17 @@ def _build_tagged(state: State, agent: Agent, version: str) -> dict[str, Any]:
 
 
 def _send(state: State, agent: Agent, outline: Outline, commit: Head) -> dict[str, Any]:
+    from lading.cli.progress import working
+
     body = _body(outline, commit.commit)
     path = release_path(outline.name, commit.version)
     try:
-        for line in agent.stream("POST", path, body, commit=commit.commit):
-            if "release" in line:
-                release: dict[str, Any] = line["release"]
-                return release
-            _tell(state, line)
+        with working(state, "build", f"{commit.version}, reading the source") as work:
+            for line in agent.stream("POST", path, body, commit=commit.commit):
+                if "release" in line:
+                    release: dict[str, Any] = line["release"]
+                    return release
+                _tell(state, work, line)
     except StreamLost as error:
         raise _unfinished(agent, commit.version, str(error)) from error
     raise _unfinished(agent, commit.version, "its answer has no release")
@@ -120,11 +118,14 @@ def _body(outline: Outline, commit: str) -> Iterator[bytes]:
     yield from export(outline.directory, commit)
 
 
-def _tell(state: State, line: dict[str, Any]) -> None:
+def _tell(state: State, work: Work, line: dict[str, Any]) -> None:
+    event = line.get("event", {})
     if state.json:
         echo_json(line)
+    elif event.get("kind") == "progress":
+        work.wait(event["text"], last=(event.get("data") or {}).get("line", ""))
     else:
-        state.say(f"    {line.get('event', {}).get('text', '')}")
+        work.say(f"    {event.get('text', '')}")
 
 
 def _unfinished(agent: Agent, version: str, reason: str) -> LadingError:

@@ -89,26 +89,66 @@ def rollback(ctx: click.Context, state: State, environment: str, to: str | None)
 @click.pass_context
 def cancel(ctx: click.Context, state: State, what: str) -> None:
     """Turn a running rollout back, named by its number or by its environment."""
-    from lading.cli.rollouts import conclude, tell
+    from lading.cli.rollouts import conclude, newest, tell
 
-    agent, number = _to_cancel(state, what)
-    agent.post(f"/v1/rollouts/{number}/cancel", {"requested_by": requester()})
-    ctx.exit(conclude(state, tell(state, agent, number), turned_back_is_done=True))
-
-
-def _to_cancel(state: State, what: str) -> tuple[Agent, int]:
-    from lading.cli.rollouts import running
-
-    if what.isdecimal():
-        return state.own_agent(), int(what)
-    agent = state.agent_for(what)
-    number = running(agent, state.outline.name, what)
+    agent, number = _named(state, what)
     if number is None:
-        raise LadingError(
-            "unknown-rollout",
-            doing=f"cancelling the rollout of {what}",
-            happened="none is under way there",
-            now="nothing was changed",
-            hint=f"lading history {what}; to go back: lading rollback {what}",
-        )
-    return agent, number
+        last = newest(agent, state.outline.name, what)
+        if last is None or last["outcome"] is not None:
+            raise _none_to_cancel(what, last)
+        number = last["id"]
+    agent.post(f"/v1/rollouts/{number}/cancel", {"requested_by": requester()})
+    environment = "" if what.isdecimal() else what
+    ctx.exit(conclude(state, tell(state, agent, number, environment), turned_back_is_done=True))
+
+
+def _named(state: State, what: str) -> tuple[Agent, int | None]:
+    return (state.own_agent(), int(what)) if what.isdecimal() else (state.agent_for(what), None)
+
+
+def _none_to_cancel(environment: str, newest: dict[str, Any] | None) -> LadingError:
+    last = f"; the last one, {newest['id']}, has ended: {newest['outcome'].replace('_', ' ')}" if newest else ""
+    return LadingError(
+        "unknown-rollout",
+        doing=f"cancelling the rollout of {environment}",
+        happened=f"none is under way there{last}",
+        now="nothing was changed",
+        hint=f"lading history {environment}; to go back: lading rollback {environment}",
+    )
+
+
+@click.command(cls=LadingCommand)
+@click.argument("what", metavar="ENVIRONMENT|ROLLOUT")
+@pass_state
+@click.pass_context
+def follow(ctx: click.Context, state: State, what: str) -> None:
+    """Follow a rollout to its end, named by its number or by its environment: from its beginning, live from now on.
+
+    When none is under way in the environment, the story of its last one is told. Ctrl-C only stops watching. The exit
+    status is that of the rollout, as deploy would have ended with it.
+    """
+    from lading.cli.rollouts import conclude, newest, tell
+
+    agent, number = _named(state, what)
+    kind = "deploy"
+    if number is None:
+        last = newest(agent, state.outline.name, what)
+        if last is None:
+            raise LadingError(
+                "unknown-rollout",
+                doing=f"following the rollout of {what}",
+                happened=f"{what} has had no rollout yet",
+                hint=f"lading deploy {what}",
+            )
+        number, kind = last["id"], last["kind"]
+        state.say(_headline(last))
+    environment = "" if what.isdecimal() else what
+    ctx.exit(conclude(state, tell(state, agent, number, environment), kind=kind))
+
+
+def _headline(rollout: dict[str, Any]) -> str:
+    from lading.cli.words import age
+
+    began = f"{rollout['kind']} {rollout['release']}, began {age(rollout['created'])}, by {rollout['requested_by']}"
+    ended = "" if rollout["outcome"] is None else "none is under way; this is the last: "
+    return f"{ended}rollout {rollout['id']} of {rollout['environment']}: {began}\n"

@@ -1,13 +1,14 @@
 """The command ``lading``: the only place where errors become text, JSON and an exit status."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 import click
 
 from lading import __version__
-from lading.cli.base import LazyGroup
+from lading.cli.base import LazyGroup, Unread
 from lading.cli.state import State, echo, echo_json
 from lading.model.errors import BAD_INPUT, REFUSED, UNEXPECTED, LadingError
 
@@ -23,6 +24,7 @@ COMMANDS = {
     "promote": "lading.cli.promote",
     "rollback": "lading.cli.deploy",
     "cancel": "lading.cli.deploy",
+    "follow": "lading.cli.deploy",
     "status": "lading.cli.status",
     "history": "lading.cli.history",
     "logs": "lading.cli.logs",
@@ -50,8 +52,20 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run the command line and return its exit status; without ``arguments`` as the program that it is."""
+    if arguments is not None:
+        return _run(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding has no sign for must not end a command.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    status = _run(sys.argv[1:])
+    if status == INTERRUPTED:
+        # A second Ctrl-C while Python ends would print its traceback over the last words.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
     state = State()
     try:
         status = cli.main(arguments, prog_name="lading", standalone_mode=False, obj=state)
@@ -66,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         echo("interrupted; what an agent had accepted goes on: lading status", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    except (Unread, BrokenPipeError):
         # Python flushes stdout once more at exit and would complain about the same pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED

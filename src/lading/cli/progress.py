@@ -1,18 +1,28 @@
-"""Tells a rollout's story: one line a step, live on a terminal, plain elsewhere, JSON lines for scripts."""
+"""Tells a story of steps: one line a step, live on a terminal, plain elsewhere, JSON lines for scripts.
+
+The story of a rollout comes as events of its agent (:class:`Story`); a command that waits for something else tells so
+with :func:`working`.
+"""
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, ClassVar, NamedTuple, Protocol, TextIO
 
+from lading.cli.cells import fit, one_line, pad, width, wrap
+from lading.cli.screen import REDRAWS, Screen
 from lading.cli.state import State, echo, echo_json
+from lading.cli.terminal import WIDEST, Paint, Signs, can_redraw, columns, wants_colour
 from lading.cli.words import clock, seconds
 
-WIDEST = 100  # columns that a line fills at most
 LABEL = 16  # columns of a step's name
-REDRAWS = 10  # per second, of the waiting line
+SHORT_LABEL = 10  # the same in a narrow terminal
+NARROW = 64  # columns below which a terminal is one
+LEAST_TEXT = 12  # columns that a text gets however narrow the terminal is
+STILL = 30.0  # seconds after which a step that goes on is told of where nothing can be drawn anew
 
 
 class Line(NamedTuple):
@@ -38,6 +48,7 @@ class Story(Protocol):
 
 _MARKS = {"done": "✓", "failed": "✗", "undone": "↩", "direction": "↩", "warning": "!"}
 _WAITING = ("step", "progress", "undo")
+_ENDS = ("done", "failed", "undone", "finished")
 COLOURS = {"✓": "green", "✗": "red", "↩": "yellow", "!": "yellow"}
 
 
@@ -46,21 +57,98 @@ def line_of(event: dict[str, Any]) -> Line | None:
     mark = _MARKS.get(event["kind"])
     if mark is None:
         return None
-    label = "" if event["kind"] in ("direction", "warning") and not event.get("name") else event.get("name", "")
-    text = "  ".join(part for part in (event.get("subject", ""), event.get("text", "")) if part)
-    return Line(mark, label, text, event.get("seconds"))
+    return Line(mark, event.get("name", ""), _text_of(event), event.get("seconds"))
 
 
-def layout(line: Line, width: int) -> str:
-    """Lay a line out: mark, name, text, and the time at the right edge."""
+def _text_of(event: dict[str, Any]) -> str:
+    parts = (event.get("subject", ""), event.get("text", ""))
+    return "  ".join(one_line(part) for part in parts if part)
+
+
+def layout(line: Line, room: int) -> str:
+    """Lay a line out in one piece: mark, name, text, and the time at the right edge if the text leaves room."""
     left = f"  {line.mark} {line.label:<{LABEL}} {line.text}" if line.label else f"  {line.mark} {line.text}"
     right = seconds(line.seconds) if line.seconds is not None else ""
-    return f"{left}{right:>{max(len(right) + 2, width - len(left))}}".rstrip()
+    return f"{left}{right:>{max(len(right) + 2, room - width(left))}}".rstrip()
 
 
-def width_of_terminal() -> int:
-    """Return how many columns a line may fill."""
-    return min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+def _label(name: str, room: int) -> str:
+    return f"{name:<{LABEL if room >= NARROW else SHORT_LABEL}} " if name else ""
+
+
+def lay_out(line: Line, room: int, paint: Paint, signs: Signs) -> list[str]:
+    """Lay a line out within a terminal's columns: what does not fit goes on below, under its text."""
+    label = _label(line.label, room)
+    right = seconds(line.seconds) if line.seconds is not None else ""
+    indent = 4 + width(label)
+    gap = len(right) + 2 if right else 0
+    first, *rest = wrap(line.text, max(LEAST_TEXT, room - indent - gap))
+    left = pad(f"{label}{first}", room - 4 - len(right)) if right else f"{label}{first}"
+    mark = paint(signs.mark(line.mark), COLOURS.get(line.mark, ""))
+    return [f"  {mark} {left}{paint(right, 'dim')}".rstrip(), *(" " * indent + piece for piece in rest)]
+
+
+class Wait:
+    """The step that goes on: its name, what is waited for, the last output of that, and since when."""
+
+    def __init__(self, name: str, text: str, since: float) -> None:
+        self.name = name
+        self.text = text
+        self.last = ""
+        self.limit: float | None = None  # seconds it may take
+        self._since = since
+
+    def hear(self, event: dict[str, Any], now: float) -> None:
+        """Take over what a line of progress says."""
+        data = event.get("data") or {}
+        self.text = _text_of(event) or self.text
+        self.last = one_line(data.get("line", ""))
+        self.limit = data.get("limit", data.get("seconds"))
+        if "left" in data and self.limit is not None:
+            # An agent that died meanwhile goes on counting where it was.
+            self._since = now - (self.limit - data["left"])
+
+    def times(self, now: float) -> str:
+        """Return how long it has taken, of how long it may: ``0:14 / 1:00``."""
+        passed = clock(max(0.0, now - self._since))
+        return f"{passed} / {clock(self.limit)}" if self.limit else passed
+
+
+class Clock:
+    """The time of a story: its events' own as far as they have any, so that a story that is joined late is right."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._ahead: float | None = None
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take an event's time for the present one."""
+        if event.get("at") is not None:
+            self._ahead = event["at"] - self._now()
+
+    def __call__(self) -> float:
+        """Return the seconds now."""
+        return self._now() + (self._ahead or 0.0)
+
+
+class Waits:
+    """Keeps what a story waits for."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.clock = Clock(now)
+        self.current: Wait | None = None
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take over what an event says of the step that goes on."""
+        self.clock.hear(event)
+        kind = event["kind"]
+        if kind in _ENDS:
+            self.current = None
+        elif kind in _WAITING:
+            if kind != "progress" or self.current is None:
+                self.current = Wait(event.get("name", ""), _text_of(event), self.clock())
+            if kind == "progress":
+                self.current.hear(event, self.clock())
 
 
 class JsonStory:
@@ -75,10 +163,22 @@ class JsonStory:
 
 
 class PlainStory:
-    """Finished lines only, for pipes and log files."""
+    """Finished lines, for pipes and log files; and now and then that a long step still goes on."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._waits = Waits(now)
+        self._told = 0.0
 
     def event(self, event: dict[str, Any]) -> None:
         """Print the line the event leaves behind."""
+        before = self._waits.current
+        self._waits.hear(event)
+        wait, now = self._waits.current, self._waits.clock()
+        if wait is not before:
+            self._told = now
+        elif wait is not None and now - self._told >= STILL:
+            self._told = now
+            echo(f"{layout(Line('·', wait.name, wait.text, None), WIDEST)}  {wait.times(now)}")
         line = line_of(event)
         if line is not None:
             echo(layout(line, WIDEST))
@@ -88,61 +188,115 @@ class PlainStory:
 
 
 class LiveStory:
-    """Finished lines, and below them the step that waits, with what it waits for."""
+    """Finished lines, and below them the step that goes on, with what it waits for and the last output of that."""
 
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
+    open: ClassVar[LiveStory | None] = None  # the one that draws now: there is but one bottom of a terminal
 
-        self._console = Console(highlight=False)
-        self._waiting: Line | None = None
-        self._since = time.monotonic()
-        self._live = Live(console=self._console, get_renderable=self._draw, refresh_per_second=REDRAWS, transient=True)
-        self._live.start()
+    def __init__(self, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream or sys.stdout
+        self._paint = Paint(wants_colour(self._stream))
+        self._signs = Signs(self._stream)
+        self.waits = Waits(now)
+        self.screen = Screen(self._stream, self._block)
 
     def event(self, event: dict[str, Any]) -> None:
         """Print the event's line, or show it as what is waited for."""
-        if event["kind"] in _WAITING:
-            self._wait(event)
-            return
+        self.waits.hear(event)
         line = line_of(event)
         if line is not None:
-            self._waiting = None
-            self._print(line)
+            self.screen.print(lay_out(line, columns(self._stream), self._paint, self._signs))
+
+    def print(self, text: str) -> None:
+        """Print a line of text above what is waited for."""
+        self.screen.print([one_line(text)])
+
+    def start(self) -> None:
+        """Begin to draw."""
+        LiveStory.open = self
+        self.screen.start()
 
     def close(self) -> None:
-        """Stop drawing."""
-        self._waiting = None
-        self._live.stop()
+        """Stop drawing; calling it again does nothing."""
+        self.screen.close()
+        if LiveStory.open is self:
+            LiveStory.open = None
 
-    def _wait(self, event: dict[str, Any]) -> None:
-        if event["kind"] != "progress" or self._waiting is None:
-            self._since = time.monotonic()
-        text = "  ".join(part for part in (event.get("subject", ""), event.get("text", "")) if part)
-        self._waiting = Line("", event.get("name", ""), text, None)
-
-    def _print(self, line: Line) -> None:
-        from rich.text import Text
-
-        text = Text(layout(line, width_of_terminal()))
-        text.stylize(COLOURS[line.mark], 2, 3)
-        self._console.print(text, soft_wrap=True)
-
-    def _draw(self) -> Any:
-        from rich.text import Text
-
-        if self._waiting is None:
-            return Text("")
-        passed = time.monotonic() - self._since
-        frame = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(passed * REDRAWS) % 10]
-        left = layout(self._waiting._replace(mark=frame), width_of_terminal())
-        right = clock(passed)
-        room = width_of_terminal() - len(right) - 2
-        return Text(f"{left[:room]:<{room}}  {right}", style="bold", no_wrap=True)
+    def _block(self) -> list[str]:
+        wait = self.waits.current
+        if wait is None:
+            return []
+        now = self.waits.clock()
+        # The last column stays free: writing there makes some terminals wrap.
+        room = columns(self._stream) - 1
+        frame = self._signs.frames[int(now * REDRAWS) % len(self._signs.frames)]
+        times = wait.times(now)
+        left = pad(fit(f"{_label(wait.name, room)}{wait.text}", room - 6 - len(times)), room - 4 - len(times))
+        lines = [f"  {self._paint(frame, 'cyan')} {left}{self._paint(times, 'dim')}"]
+        if wait.last:
+            lines.append("    " + self._paint(fit(f"│ {wait.last}", room - 4), "dim"))
+        return lines
 
 
 def story_for(state: State) -> Story:
-    """Return the story that fits where the output goes."""
+    """Return the story that fits where the output goes; :meth:`Story.close` ends it."""
     if state.json:
         return JsonStory()
-    return LiveStory() if sys.stdout.isatty() else PlainStory()
+    if not can_redraw(sys.stdout):
+        return PlainStory()
+    story = LiveStory()
+    story.start()
+    return story
+
+
+class Work:
+    """A step of the command's own, as it is told while it goes on."""
+
+    def __init__(self, state: State, name: str, story: Story) -> None:
+        self._state = state
+        self._name = name
+        self._story = story
+        self._began = time.monotonic()
+
+    def wait(self, text: str, *, last: str = "", limit: float | None = None) -> None:
+        """Say what is waited for, the last output of that, and how many seconds it may take; for terminals only."""
+        if not self._state.json:
+            data = {"line": last, **({"limit": limit} if limit is not None else {})}
+            self._story.event({"kind": "progress", "name": self._name, "text": text, "data": data})
+
+    def say(self, text: str) -> None:
+        """Print a line of what came of it so far."""
+        if isinstance(self._story, LiveStory):
+            self._story.print(text)
+        else:
+            self._state.say(text)
+
+    def done(self, text: str) -> None:
+        """Leave the step's line behind; a script gets it as an event of the step's name."""
+        took = round(time.monotonic() - self._began, 3)
+        kind = self._name if self._state.json else "done"
+        self._story.event({"kind": kind, "name": self._name, "text": text, "seconds": took})
+
+
+@contextmanager
+def working(state: State, name: str, text: str = "") -> Iterator[Work]:
+    """Show a step of the command's own while the block runs, say building or waiting for an agent.
+
+    On a terminal it turns with its time until the block ends; elsewhere only what :meth:`Work.say` and
+    :meth:`Work.done` tell is printed. Whatever ends the block, nothing of what was waited for is left standing. Within
+    another story (an agent that has to be started again in the middle of it) the step stands in its place meanwhile.
+    """
+    with _beside(LiveStory.open) if LiveStory.open else closing(story_for(state)) as story:
+        work = Work(state, name, story)
+        if text:
+            work.wait(text)
+        yield work
+
+
+@contextmanager
+def _beside(story: LiveStory) -> Iterator[LiveStory]:
+    before = story.waits.current
+    story.waits.current = None
+    try:
+        yield story
+    finally:
+        story.waits.current = before

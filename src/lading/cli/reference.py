@@ -86,7 +86,7 @@ def errors_page() -> str:
         "| status | meaning |",
         "|---|---|",
         *(f"| {status} | {meaning} |" for status, meaning in EXIT_STATUSES.items()),
-        f"| {INTERRUPTED} | interrupted by Ctrl-C; a rollout that was accepted goes on |",
+        f"| {INTERRUPTED} | interrupted by Ctrl-C: a rollout that was accepted goes on, what came before is given up |",
         "",
         "`lading attest` ends with the exit status of the command it ran.",
         "",
@@ -116,8 +116,8 @@ def errors_page() -> str:
         "| command | result |",
         "|---|---|",
         '| `release` | `{"release": {"version", "digest", "kind"}}` |',
-        '| `deploy`, `promote`, `rollback`, `cancel` | `{"rollout": {"id", "environment", "release", "previous", '
-        '"outcome", "seconds", "lost_requests", "requests", "steps"}}` |',
+        '| `deploy`, `promote`, `rollback`, `cancel`, `follow` | `{"rollout": {"id", "environment", "release", '
+        '"previous", "outcome", "seconds", "lost_requests", "requests", "steps"}}` |',
         '| `status` | `{"environments": [{"name", "release", "digest", "url", "instances": [...]}]}` |',
         "",
         'A rollout that was refused has `"id": null`; one that did not succeed has an `"error"` beside `"rollout"`.',

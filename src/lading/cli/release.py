@@ -17,7 +17,11 @@ def release(state: State, version: str | None) -> None:
     every environment runs.
     """
     from lading.cli.building import build, describe, payload
+    from lading.cli.rollouts import given_up
 
-    built = build(state, state.own_agent(), version)
+    try:
+        built = build(state, state.own_agent(), version)
+    except KeyboardInterrupt:
+        raise given_up(state, "the agent drops the build") from None
     state.say(describe(built))
     state.result(payload(built))

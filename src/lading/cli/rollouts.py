@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from lading.cli.interrupts import ignored, postponed
 from lading.cli.main import INTERRUPTED, error_text
 from lading.cli.progress import story_for
 from lading.cli.state import State, echo, echo_json
@@ -21,15 +22,27 @@ TURNED_BACK = ("unwound", "cancelled", "rolled_back")
 
 @contextmanager
 def refusals(state: State, environment: str, release: str | None) -> Iterator[None]:
-    """Give scripts the result object for a rollout that was never opened, beside the error."""
+    """Give scripts the result object for a rollout that was never opened, beside the error.
+
+    Ctrl-C in here comes before an agent has accepted anything: what is under way is given up.
+    """
     try:
         yield
+    except KeyboardInterrupt:
+        raise given_up(state, f"nothing was started; {environment} serves what it served") from None
     except LadingError as error:
         if not state.json:
             raise
         known = error.answer.get("rollout") if isinstance(error, AgentError) else None
         echo_json({"rollout": known or _refused(environment, release), "error": error.to_plain()})
         raise click.exceptions.Exit(error.exit_status) from error
+
+
+def given_up(state: State, now: str) -> click.exceptions.Exit:
+    """Say that Ctrl-C ended the command before an agent had accepted anything, and return its end."""
+    with ignored():
+        state.note(f"\ncancelled: {now}\n  next:    the same command again takes up what is there already")
+    return click.exceptions.Exit(INTERRUPTED)
 
 
 def _refused(environment: str, release: str | None) -> dict[str, Any]:
@@ -48,15 +61,34 @@ def _refused(environment: str, release: str | None) -> dict[str, Any]:
 
 def carry_out(state: State, agent: Agent, request: dict[str, Any]) -> int:
     """Ask for a rollout, tell its story, print its result, and return the exit status."""
-    answer = ask(agent, request)
+    environment = request["environment"]
+    with _asking(state, environment) as interrupted:
+        answer = ask(agent, request)
     if answer["number"] is None:
         rollout = answer["rollout"]
         state.say(f"{rollout['environment']} already serves {rollout['release']} as configured; nothing to do")
         state.result({"rollout": rollout})
-        return 0
-    last = tell(state, agent, answer["number"], request["environment"])
+        return INTERRUPTED if interrupted() else 0
+    if interrupted():
+        raise detached(state, answer["number"], environment)
+    last = tell(state, agent, answer["number"], environment)
     turned = request["kind"] == "rollback" and answer["kind"] != "rollback"
     return conclude(state, last, kind=answer["kind"], turned_back_is_done=turned)
+
+
+@contextmanager
+def _asking(state: State, environment: str) -> Iterator[Callable[[], bool]]:
+    """Hold Ctrl-C back until the agent has said whether it accepts, so that what is told then is true."""
+    try:
+        with postponed() as interrupted:
+            yield interrupted
+    except KeyboardInterrupt:
+        state.note(
+            f"\ninterrupted before the agent answered: it may have accepted the rollout\n"
+            f"  see:          lading follow {environment}\n"
+            f"  turn it back: lading cancel {environment}"
+        )
+        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def tell(state: State, agent: Agent, number: int, environment: str = "") -> dict[str, Any]:
@@ -68,18 +100,23 @@ def tell(state: State, agent: Agent, number: int, environment: str = "") -> dict
                 return line
             story.event(line["event"])
     except KeyboardInterrupt:
-        story.close()
-        _detached(state, number, environment)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        with ignored():
+            story.close()
+            raise detached(state, number, environment) from None
     finally:
         story.close()
     raise AssertionError("follow ends with a result or raises")
 
 
-def _detached(state: State, number: int, environment: str) -> None:
-    state.note(f"\ndetached: rollout {number} goes on without this terminal")
-    state.note("  follow it: lading status")
-    state.note(f"  turn it back: lading cancel {environment or number}")
+def detached(state: State, number: int, environment: str) -> click.exceptions.Exit:
+    """Say that an accepted rollout goes on without this terminal, and return the end of the command."""
+    what = environment or str(number)
+    state.note(
+        f"\ndetached: rollout {number} goes on without this terminal and ends in the new or the old release\n"
+        f"  follow it:    lading follow {what}\n"
+        f"  turn it back: lading cancel {what}"
+    )
+    return click.exceptions.Exit(INTERRUPTED)
 
 
 def conclude(state: State, last: dict[str, Any], *, kind: str = "deploy", turned_back_is_done: bool = False) -> int:
@@ -140,8 +177,7 @@ def _what_serves(rollout: dict[str, Any]) -> str:
     return f"{rollout['outcome'].replace('_', ' ')}: {serves}{lost}"
 
 
-def running(agent: Agent, project: str, environment: str) -> int | None:
-    """Return the number of the environment's unfinished rollout, None when there is none."""
+def newest(agent: Agent, project: str, environment: str) -> dict[str, Any] | None:
+    """Return the environment's newest rollout, None when it has had none; ``outcome`` is null while it runs."""
     answer = agent.get("/v1/rollouts", project=project, environment=environment, limit=1)
-    newest = answer["rollouts"][:1]
-    return newest[0]["id"] if newest and newest[0]["outcome"] is None else None
+    return next(iter(answer["rollouts"]), None)

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from lading.cli.project import Outline
+    from lading.client.address import Address
     from lading.client.agent import Agent
 
 
@@ -37,19 +38,29 @@ class State:
 
     def own_agent(self) -> Agent:
         """Return the agent of ``--agent``, else this user's own."""
-        from lading.client.local import agent_at
-
-        return agent_at(self.agent)
+        return self.agent_at(self.agent)
 
     def agent_for(self, environment: str) -> Agent:
         """Return the agent that holds an environment of the project."""
-        from lading.client.local import agent_at
-
-        return agent_at(self.agent or self.outline.host_of(environment))
+        return self.agent_at(self.agent or self.outline.host_of(environment))
 
     def agent_on(self, environment: str | None) -> Agent:
         """Return the agent of an environment if one is named, else one's own."""
         return self.own_agent() if environment is None else self.agent_for(environment)
+
+    def agent_at(self, host: str | None) -> Agent:
+        """Return the agent that ``host`` names; this user's own is started when it does not run."""
+        from lading.client.local import agent_at
+
+        return agent_at(host, self.start_agent)
+
+    def start_agent(self, address: Address) -> None:
+        """Start this user's own agent; on a terminal one sees what is waited for."""
+        from lading.cli.progress import working
+        from lading.client.local import start
+
+        with working(self, "agent", "starting") as work:
+            start(address, lambda line: work.wait("starting", last=line))
 
     def say(self, text: str = "") -> None:
         """Print a line for people; nothing in JSON mode."""
@@ -67,15 +78,11 @@ class State:
             echo_json(value)
 
 
-# A program's log lines end on an operator's terminal, which must not take orders from them.
-_CONTROLS = {number: "\ufffd" for number in (*range(32), *range(127, 160)) if chr(number) not in "\t\n"}
-
-
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print text, without colours where ``NO_COLOR`` is set or the stream is no terminal."""
-    import os
+    """Print text; what a program wrote gives no orders to the terminal it ends up on."""
+    from lading.cli.cells import harmless
 
-    click.echo(text.translate(_CONTROLS), err=err, color=False if os.environ.get("NO_COLOR") else None)
+    click.echo(harmless(text), err=err)
 
 
 def echo_json(value: Any) -> None:

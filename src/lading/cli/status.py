@@ -9,7 +9,6 @@ import click
 from lading.cli.base import LadingCommand
 from lading.cli.state import State, pass_state
 from lading.client.address import parse_address
-from lading.client.local import agent_at
 from lading.model.errors import LadingError
 
 UNKNOWN = ("agent-unreachable", "agent-refused", "not-supported")  # errors that leave an environment unknown
@@ -27,14 +26,14 @@ def status(ctx: click.Context, state: State, environment: str | None) -> None:
     """
     outline = state.outline_if_any()
     if outline is None and environment is None:
-        found = _ask(state.agent, None)
+        found = _ask(state, state.agent, None)
     else:
         hosts = {environment: state.outline.host_of(environment)} if environment else state.outline.hosts
         if state.agent is not None:
             # A bad address is refused here; one in the manifest must not hide what the other environments serve.
             parse_address(state.agent)
             hosts = dict.fromkeys(hosts, state.agent)
-        found = _of_project(state.outline.name, hosts)
+        found = _of_project(state, hosts)
     state.result({"environments": found})
     for entry in found:
         for line in _lines(entry):
@@ -46,8 +45,9 @@ def status(ctx: click.Context, state: State, environment: str | None) -> None:
             ctx.exit(LadingError.from_plain(entry["error"]).exit_status)
 
 
-def _of_project(project: str, hosts: dict[str, str | None]) -> list[dict[str, Any]]:
-    known = {host: _ask(host, project) for host in dict.fromkeys(hosts.values())}
+def _of_project(state: State, hosts: dict[str, str | None]) -> list[dict[str, Any]]:
+    project = state.outline.name
+    known = {host: _ask(state, host, project) for host in dict.fromkeys(hosts.values())}
     found = []
     for name, host in hosts.items():
         answers = known[host]
@@ -57,9 +57,9 @@ def _of_project(project: str, hosts: dict[str, str | None]) -> list[dict[str, An
     return found
 
 
-def _ask(host: str | None, project: str | None) -> list[dict[str, Any]]:
+def _ask(state: State, host: str | None, project: str | None) -> list[dict[str, Any]]:
     try:
-        entries: list[dict[str, Any]] = agent_at(host).get("/v1/environments", project=project)["environments"]
+        entries: list[dict[str, Any]] = state.agent_at(host).get("/v1/environments", project=project)["environments"]
     except LadingError as error:
         # One environment's host must not hide what the others serve.
         if error.code not in UNKNOWN or project is None:

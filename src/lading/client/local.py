@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from lading.client.address import Address, local_address, parse_address
@@ -15,6 +16,7 @@ from lading.model.interface import LOG
 
 START_TIMEOUT = 20.0  # seconds an agent may take until its socket accepts connections
 START_POLL = 0.01  # seconds between looks at the socket
+LOG_LOOKS = 0.2  # seconds between looks at the log of an agent that is starting
 HELD_PAUSE = 0.2  # seconds before a home that another agent has is tried again
 SHOWN_LOG_LINES = 8
 
@@ -22,19 +24,19 @@ SHOWN_LOG_LINES = 8
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def agent_at(host: str | None) -> Agent:
-    """Return the agent that ``host`` names; this user's own is started when it does not run."""
+def agent_at(host: str | None, begin: Callable[[Address], None] | None = None) -> Agent:
+    """Return the agent that ``host`` names; this user's own is started when it does not run.
+
+    ``begin`` starts it, :func:`start` unless given.
+    """
     address = parse_address(host)
-    return Agent(address, start=(lambda: start(address)) if address.local else None)
+    return Agent(address, start=(lambda: (begin or start)(address)) if address.local else None)
 
 
-def own_agent() -> Agent:
-    """Return this user's own agent."""
-    return agent_at(None)
-
-
-def start(address: Address | None = None) -> None:
+def start(address: Address | None = None, tell: Callable[[str], None] = lambda _line: None) -> None:
     """Start the agent detached and return once its socket accepts connections; quiet when it runs already.
+
+    Meanwhile ``tell`` is given the last line of its log, now and then.
 
     Raise ``agent-unreachable`` with the last lines of its log when it ends at once or takes too long.
     """
@@ -46,6 +48,7 @@ def start(address: Address | None = None) -> None:
     log_start = _size(home / LOG)
     process = _spawn(home)
     deadline = time.monotonic() + START_TIMEOUT
+    looked = time.monotonic()
     while time.monotonic() < deadline:
         if answers(address):
             return
@@ -55,6 +58,9 @@ def start(address: Address | None = None) -> None:
             # Who has the home is just coming or just going; in the latter case it is ours next.
             time.sleep(HELD_PAUSE)
             process = _spawn(home)
+        if time.monotonic() - looked > LOG_LOOKS:
+            looked = time.monotonic()
+            tell("".join(_written(home, log_start)[-1:]))
         time.sleep(START_POLL)
     raise _failed(home, process.poll(), log_start)
 
@@ -103,9 +109,13 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _failed(home: Path, exit_status: int | None, log_start: int) -> LadingError:
+def _written(home: Path, log_start: int) -> list[str]:
     written = (home / LOG).read_bytes()[log_start:] if (home / LOG).exists() else b""
-    lines = written.decode(errors="replace").splitlines()[-SHOWN_LOG_LINES:]
+    return written.decode(errors="replace").splitlines()
+
+
+def _failed(home: Path, exit_status: int | None, log_start: int) -> LadingError:
+    lines = _written(home, log_start)[-SHOWN_LOG_LINES:]
     took = f"it did not accept connections within {START_TIMEOUT:g} s"
     return LadingError(
         "agent-unreachable",

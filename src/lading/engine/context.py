@@ -1,5 +1,6 @@
 """What an act has at hand: the ports, its rollout, and the way to tell of its progress."""
 
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from lading.model.errors import LadingError
 from lading.model.plan import Step
 from lading.model.rollout import Mark, Rollout
 from lading.model.secret import Secret
+
+log = logging.getLogger(__name__)
 
 # Seconds between two looks at whether somebody turned the rollout back, within one long wait.
 HEAR_EVERY = 0.5
@@ -124,6 +127,15 @@ class Context:
     def last_words(self, spec: InstanceSpec, lines: int = 5) -> tuple[str, ...]:
         """Return the last lines an instance wrote, for an error's details."""
         return tuple(f"{spec.label}: {line}" for line in self.world.runtime.logs(spec.name, lines=lines))
+
+    def overheard(self, spec: InstanceSpec) -> str:
+        """Return the last line an instance wrote, for who watches it start; empty when it cannot be had."""
+        try:
+            return next(iter(self.world.runtime.logs(spec.name, lines=1)), "")
+        except Exception:
+            # What is only nice to know must not turn around what goes well.
+            log.info("the last line of %s cannot be read", spec.name, exc_info=True)
+            return ""
 
     def serving_now(self) -> str:
         """Say what serves, for an error's third sentence."""

@@ -257,7 +257,7 @@ def test_ctrl_c_detaches_and_the_rollout_goes_on(project: Path, run: Run, agent:
     thread.join()
     gate.set()
     assert said.status == 130
-    assert "lading status" in said.err
+    assert "lading follow stage" in said.err
     assert "lading cancel stage" in said.err
     until(lambda: not agent.world.journal.unfinished())
     assert agent.world.journal.rollouts()[0].outcome == "succeeded"

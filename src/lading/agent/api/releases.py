@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from lading.agent.answers import BuildLine, Releases
-from lading.agent.api.streams import lines_of, with_body
-from lading.agent.api.wire import NDJSON, answer, body, says
+from lading.agent.api.streams import WorkResponse, with_body
+from lading.agent.api.wire import answer, body, says
 from lading.agent.service import AgentService
 from lading.model.errors import LadingError
 from lading.model.manifest import Manifest
@@ -43,7 +43,7 @@ def routes(service: AgentService) -> APIRouter:
         ``{"error": …}``.
         """
         source, manifest = await with_body(request, lambda chunks: _spool(service.spool, project, version, chunks))
-        return StreamingResponse(_built(service, source, manifest, version, commit), media_type=NDJSON)
+        return _built(service, source, manifest, version, commit)
 
     @router.put("/releases/{project}/{version}", **says(Release, takes=Release))
     async def take_release(project: str, version: str, request: Request) -> Response:
@@ -119,7 +119,7 @@ def _bad_source(version: str, reason: str) -> LadingError:
     )
 
 
-def _built(service: AgentService, source: Path, manifest: Manifest, version: str, commit: str) -> Iterator[bytes]:
+def _built(service: AgentService, source: Path, manifest: Manifest, version: str, commit: str) -> Response:
     def build(tell: Any) -> BuildLine:
         def report(text: str) -> None:
             tell({"event": {"kind": "build", "text": text}})
@@ -130,7 +130,7 @@ def _built(service: AgentService, source: Path, manifest: Manifest, version: str
             source.unlink(missing_ok=True)
         return BuildLine(release=release)
 
-    return lines_of(build)
+    return WorkResponse(build)
 
 
 def _read(file: Any) -> Iterator[bytes]:

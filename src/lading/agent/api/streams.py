@@ -9,8 +9,11 @@ from typing import Any
 import msgspec
 from anyio import from_thread, to_thread
 from fastapi import Request
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from lading.agent.answers import EventLine, RolloutAnswer
+from lading.agent.api.wire import NDJSON
 from lading.agent.changes import Changes
 from lading.agent.results import Results
 from lading.model.errors import LadingError
@@ -39,37 +42,61 @@ async def with_body(request: Request, work: Callable[[Iterator[bytes]], Any]) ->
     return await to_thread.run_sync(lambda: work(read()))
 
 
-def lines_of(work: Callable[[Callable[[Any], None]], Any]) -> Iterator[bytes]:
-    """Yield the values that blocking work tells, as JSON lines, and last its result or its error.
+class ReaderGone(Exception):
+    """Nobody reads what the work tells any more."""
 
-    The work goes on to its end in a thread of its own when the reader goes away.
+
+class WorkResponse(StreamingResponse):
+    """The values that blocking work tells, as JSON lines, and last its result or its error.
+
+    The work runs in a thread of its own. When the reader goes away, the next thing it tells raises :class:`ReaderGone`
+    there, so that what nobody waits for is given up.
     """
-    told: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
-    def tell(value: Any) -> None:
-        told.put(msgspec.json.encode(value) + b"\n")
+    def __init__(self, work: Callable[[Callable[[Any], None]], Any]) -> None:
+        self._told: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._gone = threading.Event()
+        threading.Thread(target=self._run, args=(work,), name="stream", daemon=True).start()
+        super().__init__(self._lines(), media_type=NDJSON)
 
-    def run() -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the lines until the work or the connection ends."""
         try:
-            tell(work(tell))
+            await super().__call__(scope, receive, send)
+        finally:
+            self._gone.set()
+
+    def _lines(self) -> Iterator[bytes]:
+        while True:
+            try:
+                line = self._told.get(timeout=HEARTBEAT)
+            except queue.Empty:
+                line = b"\n"
+            if line is None:
+                return
+            yield line
+
+    def _tell(self, value: Any) -> None:
+        if self._gone.is_set():
+            raise ReaderGone
+        self._put(value)
+
+    def _put(self, value: Any) -> None:
+        self._told.put(msgspec.json.encode(value) + b"\n")
+
+    def _run(self, work: Callable[[Callable[[Any], None]], Any]) -> None:
+        try:
+            self._put(work(self._tell))
+        except ReaderGone:
+            log.info("a streamed request was given up: its reader went away")
         except LadingError as error:
-            tell({"error": error.to_plain()})
+            self._put({"error": error.to_plain()})
         except Exception:
             # The reader must hear of it, whatever it is; the log has the traceback.
             log.exception("a streamed request failed")
-            tell({"error": unexpected("carrying out the request").to_plain()})
+            self._put({"error": unexpected("carrying out the request").to_plain()})
         finally:
-            told.put(None)
-
-    threading.Thread(target=run, name="stream", daemon=True).start()
-    while True:
-        try:
-            line = told.get(timeout=HEARTBEAT)
-        except queue.Empty:
-            line = b"\n"
-        if line is None:
-            return
-        yield line
+            self._told.put(None)
 
 
 def unexpected(doing: str) -> LadingError:

@@ -26,7 +26,7 @@ def act(context: Context, step: Drain) -> Done:
     tell = start + TELL_EVERY
     while (busy := _busy(context, step.instances)) and clock.monotonic() - start < step.limit:
         if clock.monotonic() >= tell:
-            context.progress(f"{sum(busy.values())} connections to the previous release", left=round(step.limit, 1))
+            context.progress(f"{sum(busy.values())} connections to the previous release", limit=step.limit)
             tell = clock.monotonic() + TELL_EVERY
         context.wait(LOOK_EVERY)
     counted = probing.final(context, context.marks())

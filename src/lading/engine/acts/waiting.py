@@ -45,7 +45,8 @@ def _until_passed(context: Context, spec: InstanceSpec, probe: Probe, which: str
         if clock.monotonic() >= deadline:
             raise _failed(context, spec, which, f"{answer.reason} after {probe.within:g} s ({tries} tries)")
         if clock.monotonic() >= tell:
-            context.progress(f"{spec.label}: {answer.reason}", tries=tries)
+            line = context.overheard(spec)
+            context.progress(f"{spec.label}: {answer.reason}", tries=tries, limit=probe.within, line=line)
             tell = clock.monotonic() + TELL_EVERY
         context.wait(min(probe.interval, max(0.0, deadline - clock.monotonic())))
 
