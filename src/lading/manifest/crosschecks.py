@@ -115,6 +115,10 @@ def _check_databases(data: dict[str, Any], findings: Findings) -> None:
             findings.add((*path, "env"), "is missing: no program would learn of it", 'write env = "DATABASE_URL"')
         if database.get("engine") == "sqlite" and "version" in database:
             findings.add((*path, "version"), "is for postgres: SQLite comes with Python", "remove it", at_key=True)
+        for name, part in items(database, "env_parts"):
+            if database.get("engine") == "sqlite" and part in ("host", "port", "user", "password", "name"):
+                remedy = f'write {name} = "path", or remove it'
+                findings.add((*path, "env_parts", name), f'is "{part}", and an SQLite file has a path only', remedy)
 
 
 def _check_jobs(data: dict[str, Any], findings: Findings) -> None:

@@ -261,8 +261,8 @@ DATABASES = named(
                     name_rule=words.VARIABLE_RULE,
                     label="VARIABLE",
                 ),
-                "Variables that get one part of the URL each.",
-                example='{ DB_HOST = "host", DB_PASSWORD = "password" }',
+                "Variables that get one part of the URL each; SQLite has a path only.",
+                example='{ DB_FILE = "path" }',
             ),
             Key(
                 "url_scheme",

@@ -69,8 +69,6 @@ RULES: tuple[Rule, ...] = (
         '"postgres"',
     ),
     Rule("databases.*.migrate", _LATER, "migrate when the program starts, and leave migrate out"),
-    Rule("databases.*.env_parts", _LATER, "use env, which gets the whole URL"),
-    Rule("databases.*.url_scheme", _LATER, "change the scheme in the program"),
     Rule(
         "jobs.*.schedule",
         "would not run: this version has no scheduler yet",

@@ -112,6 +112,11 @@ class Database(_Value, frozen=True, kw_only=True, omit_defaults=True):
     version: str | None = None
     build: str | None = None
 
+    def variables(self, url: str) -> dict[str, str]:
+        """Return what tells programs of the SQLite database at a URL: variable → the URL, or the path in it."""
+        told = {} if self.env is None else {self.env: url}
+        return told | dict.fromkeys(self.env_parts, url.partition(":///")[2])
+
 
 class Job(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """One ``[jobs.NAME]``: a command run to its end from the released artifact."""

@@ -94,7 +94,7 @@ class _Making:
             # The environment's variables go before the release's own.
             env={**env, **configuration.table.env},
             secrets={key: (key, version) for key, version in configuration.secret_versions.items()},
-            databases=_database_urls(release.manifest, self._databases),
+            databases=_database_variables(release.manifest, self._databases),
         )
 
     def _instance(self, name: str, service: Service, slot: int) -> InstanceSpec:
@@ -121,8 +121,9 @@ def _asked_as(probe: Probe | None, domain: str | None) -> Probe | None:
     return msgspec.structs.replace(probe, host=domain)
 
 
-def _database_urls(manifest: Manifest, databases: Mapping[str, str]) -> dict[str, str]:
-    return {database.env: databases[name] for name, database in manifest.databases.items() if database.env is not None}
+def _database_variables(manifest: Manifest, databases: Mapping[str, str]) -> dict[str, str]:
+    told = (database.variables(databases[name]) for name, database in manifest.databases.items())
+    return {variable: value for values in told for variable, value in values.items()}
 
 
 def _resources(service: Service, override: Resources | None) -> Resources:

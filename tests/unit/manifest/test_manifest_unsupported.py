@@ -28,10 +28,6 @@ CASES = {
     "services.web.volumes.data": HEAD + 'volumes = { data = "/srv/data" }\n' + STAGE,
     "databases.main.engine": HEAD + '[databases.main]\nengine = "postgres"\nenv = "U"\n' + STAGE,
     "databases.main.migrate": HEAD + '[databases.main]\nengine = "sqlite"\nenv = "U"\nmigrate = "x"\n' + STAGE,
-    "databases.main.env_parts": HEAD + '[databases.main]\nengine = "sqlite"\nenv_parts = { H = "path" }\n' + STAGE,
-    "databases.main.url_scheme": HEAD
-    + '[databases.main]\nengine = "sqlite"\nenv = "U"\nurl_scheme = "sqlite+aiosqlite"\n'
-    + STAGE,
     "jobs.settle.schedule": HEAD
     + '[jobs.settle]\ncommand = "x"\nschedule = "@daily"\n[environments.stage]\nschedules = true\n',
     "jobs.settle.egress": HEAD + '[jobs.settle]\ncommand = "x"\negress = ["a.example:443"]\n' + STAGE,

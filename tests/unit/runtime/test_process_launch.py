@@ -11,6 +11,7 @@ from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.manifest import Volume
 from lading.model.secret import Secret
+from lading.runtime.process.directories import sqlite_files
 from lading.runtime.process.launch import Place, command, variables
 
 
@@ -149,3 +150,9 @@ def test_a_worker_gets_no_port(place: Place) -> None:
     found = variables(spec(port=None, env={"HOST": "mail.example.org"}), {}, place, port=None, user=None)
     assert found["HOST"] == "mail.example.org"
     assert "PORT" not in found
+
+
+def test_a_database_is_found_by_url_or_by_path() -> None:
+    """Whichever way a program learns of its SQLite file, it is one file, and the program's own."""
+    told = {"URL": "sqlite+aiosqlite:////srv/x.db?mode=rw", "FILE": "/srv/x.db", "OTHER": "postgres://h/srv/y.db"}
+    assert list(sqlite_files(spec(databases=told))) == [Path("/srv/x.db")]

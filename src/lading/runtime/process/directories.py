@@ -55,10 +55,18 @@ def give(directory: Path, owner: int) -> None:
 
 def sqlite_files(spec: InstanceSpec) -> Iterator[Path]:
     """Yield the files of an instance's SQLite databases."""
-    for url in spec.databases.values():
-        scheme, found, rest = url.partition(":///")
-        if found and scheme.startswith("sqlite") and rest.startswith("/"):
-            yield Path(os.path.normpath(unquote(rest.partition("?")[0])))
+    files = (_sqlite_file(told) for told in spec.databases.values())
+    yield from dict.fromkeys(file for file in files if file is not None)
+
+
+def _sqlite_file(told: str) -> Path | None:
+    """Return the file that a variable of a database tells of, by URL or by path; None for any other database's."""
+    if told.startswith("/"):
+        return Path(os.path.normpath(told))
+    scheme, found, rest = told.partition(":///")
+    if found and scheme.startswith("sqlite") and rest.startswith("/"):
+        return Path(os.path.normpath(unquote(rest.partition("?")[0])))
+    return None
 
 
 def lies_in(place: Place, path: Path) -> bool:

@@ -1,21 +1,23 @@
-"""How the instances of a unit are asked."""
+"""How the instances of a unit are asked, and what they are told."""
 
 import pytest
 
 from lading.model.environment import Pinned
-from lading.model.manifest import Build, Environment, Manifest, Probe, Project, Service
+from lading.model.manifest import Build, Database, Environment, Manifest, Probe, Project, Service
 from lading.model.release import Artifact, Layer, Platform, Release
 from lading.planner.units import configure, unit_of
 
 READY = Probe(path="/ready")
+URLS = {"main": "sqlite:////srv/main.db", "other": "sqlite+aiosqlite:////srv/other.db"}
 
 
-def unit(ready: Probe, domain: str | None) -> Pinned:
-    """A unit of one service with this ready check in an environment with this domain."""
+def unit(ready: Probe, domain: str | None, **databases: Database) -> Pinned:
+    """A unit of one service with this ready check in an environment with this domain, and its databases' places."""
     manifest = Manifest(
         project=Project(name="shop"),
         build={"app": Build(bundle="uv.lock")},
         services={"web": Service(build="app", command="serve", port=8000, ready=ready)},
+        databases=databases,
     )
     digest = "sha256:" + "0" * 64
     artifact = Artifact(
@@ -35,7 +37,7 @@ def unit(ready: Probe, domain: str | None) -> Pinned:
         created=0.0,
     )
     table = Environment(domain=domain)
-    return unit_of(1, release, configure("stage", table, {}, manifest), {})
+    return unit_of(1, release, configure("stage", table, {}, manifest), URLS)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,16 @@ def test_probes_ask_by_the_name_that_visitors_use(ready: Probe, domain: str | No
     assert asked is not None
     assert asked.host == host
     assert asked.path == "/ready"
+
+
+def test_a_program_learns_of_databases_by_url_or_by_path() -> None:
+    """A program that takes no URL gets the path of its SQLite file, under as many variables as it reads."""
+    databases = {
+        "main": Database(engine="sqlite", env="DATABASE_URL"),
+        "other": Database(engine="sqlite", env_parts={"DB_NAME": "path", "DB_FILE": "path"}),
+    }
+    assert unit(READY, None, **databases).instances[0].databases == {
+        "DATABASE_URL": "sqlite:////srv/main.db",
+        "DB_NAME": "/srv/other.db",
+        "DB_FILE": "/srv/other.db",
+    }
