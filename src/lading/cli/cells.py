@@ -56,7 +56,7 @@ def fit(text: str, room: int) -> str:
         if used > room - 1:
             break
         kept.append(sign)
-    return "".join(kept).rstrip() + CUT if room > 0 else ""
+    return "".join(kept).rstrip(" ") + CUT if room > 0 else ""
 
 
 def pad(text: str, room: int) -> str:
@@ -73,13 +73,13 @@ def wrap(text: str, room: int) -> list[str]:
             line = longer
             continue
         if line:
-            lines.append(line.rstrip())
+            lines.append(line.rstrip(" "))
         while width(word) > room:
             piece = _piece(word, room)
             lines.append(piece)
             word = word[len(piece) :]
         line = word
-    return [*lines, line.rstrip()] if line or not lines else lines
+    return [*lines, line.rstrip(" ")] if line or not lines else lines
 
 
 def _piece(word: str, room: int) -> str:

@@ -1,6 +1,7 @@
 """The command ``lading``: the only place where errors become text, JSON and an exit status."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from lading.cli.state import State, echo, echo_json
 from lading.model.errors import BAD_INPUT, REFUSED, UNEXPECTED, LadingError
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells count it
+COMPLETING = "_LADING_COMPLETE"  # the variable by which the script of ``lading completion`` asks
 PIPE_CLOSED = 141  # exit status when the reader of our output went away
 
 COMMANDS = {
@@ -37,6 +39,7 @@ COMMANDS = {
     "secrets": "lading.cli.secrets",
     "agent": "lading.cli.agent",
     "explain": "lading.cli.explain",
+    "completion": "lading.cli.completion",
 }
 
 
@@ -44,11 +47,17 @@ COMMANDS = {
     "lading",
     cls=LazyGroup,
     modules=COMMANDS,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="lading %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Take a Python project from a laptop to production on one artifact and one set of checks."""
+    if ctx.invoked_subcommand is None:
+        from lading.cli.stand import stand
+
+        stand(ctx.ensure_object(State))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding has no sign for must not end a command.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if COMPLETING in os.environ:
+        # A shell asks what may follow: whatever goes wrong, nobody wants to read of it in the middle of a command line.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - it is the stream of the rest of this short run
     status = _run(sys.argv[1:])
     if status == INTERRUPTED:
         # A second Ctrl-C while Python ends would print its traceback over the last words.
@@ -92,7 +104,13 @@ def _run(arguments: Sequence[str]) -> int:
 def _usage(error: click.ClickException) -> LadingError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "lading"
-    return LadingError("usage", doing=path, happened=_sentence(error.format_message()), hint=f"{path} --help")
+    happened, hint = _sentence(error.format_message()), f"{path} --help"
+    meant = getattr(error, "possibilities", None)
+    if meant:
+        # Click's own words for it differ from case to case.
+        happened = re.split(r"\.? \(?Did you mean", happened)[0]
+        hint = f"did you mean {' or '.join(meant)}?   {hint}"
+    return LadingError("usage", doing=path, happened=happened, hint=hint)
 
 
 def _sentence(text: str) -> str:

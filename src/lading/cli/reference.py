@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from lading.cli.base import global_options
+from lading.cli.examples import EXAMPLES
 from lading.cli.main import INTERRUPTED, cli
 from lading.model.errors import CODES, EXIT_STATUSES
 from lading.model.rollout import EXIT_OF_OUTCOME
@@ -53,6 +54,9 @@ def _command(command: click.Command, path: list[str], parent: click.Context) -> 
         options = [parameter for parameter in own if isinstance(parameter, click.Option)]
         if options:
             yield from ("", *_options(options))
+        examples = EXAMPLES.get(" ".join(path[1:]), ())
+        if examples:
+            yield from ("", "```sh", *examples, "```")
         if isinstance(command, click.Group):
             for name in command.list_commands(context):
                 verb = command.get_command(context, name)

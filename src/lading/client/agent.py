@@ -59,11 +59,17 @@ def segment(text: str) -> str:
 
 
 class Agent:
-    """An agent at an address; ``start`` is called once when nobody listens there, to start it."""
+    """An agent at an address; ``start`` is called once when nobody listens there, to start it.
 
-    def __init__(self, address: Address, start: Callable[[], None] | None = None) -> None:
+    ``patience`` is how many seconds one answer may take.
+    """
+
+    def __init__(
+        self, address: Address, start: Callable[[], None] | None = None, patience: float = ANSWER_TIMEOUT
+    ) -> None:
         self.address = address
         self._start = start
+        self._patience = patience
 
     def get(self, path: str, **query: Any) -> Any:
         """Return the JSON answer to a GET."""
@@ -114,7 +120,7 @@ class Agent:
 
     def _json(self, method: str, path: str, body: Any, query: dict[str, Any]) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with self._send(method, _url(path, query), data, "application/json", ANSWER_TIMEOUT) as response:
+        with self._send(method, _url(path, query), data, "application/json", self._patience) as response:
             try:
                 return json.loads(response.body.read() or b"null")
             except (OSError, ValueError) as error:

@@ -116,14 +116,6 @@ def test_without_an_agent_the_error_names_the_next_step(place: Path, capsys: pyt
     assert f"LADING_HOME={place} lading agent start" in said
 
 
-def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """``lading --help`` lists the whole tree."""
-    assert main(["--help"]) == 0
-    said = capsys.readouterr().out
-    for command in ("release", "deploy", "promote", "rollback", "status", "trust", "policy", "secrets", "agent"):
-        assert f"\n  {command} " in said
-
-
 def test_a_line_has_its_time_at_the_right_edge() -> None:
     """Mark, name, text, and the time ending in the last column."""
     line = layout(Line("✓", "cutover", "web  v1 → v2", 0.12), 60)
