@@ -21,6 +21,7 @@ from lading.agent.answers import About
 from lading.agent.api.app import create_app
 from lading.agent.bills import Bills
 from lading.agent.changes import Changes
+from lading.agent.down import Downs
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
@@ -64,7 +65,8 @@ class MemoryAgent:
         self.built: list[tuple[str, ...]] = []
         self.trouble: LadingError | None = None
         keys = Keys(world.journal, ring, world.clock)
-        self.rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), self.changes, Locks())
+        locks = Locks()
+        self.rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), self.changes, locks)
         self.service = AgentService(
             about=lambda: About(
                 name=name,
@@ -87,6 +89,9 @@ class MemoryAgent:
             policies=Policies(world.journal, world.clock),
             secrets=SecretValues(world.journal, world.secrets, world.clock),
             status=Status(world.journal, world.runtime, world.router, world.clock),
+            downs=Downs(
+                world, self.rollouts.admission, locks, lambda project, name: home / "environments" / project / name
+            ),
             logs=InstanceLogs(world.journal, world.runtime, world.secrets),
             results=Results(world.journal, world.clock),
             spool=home / "spool",

@@ -63,7 +63,8 @@ class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
     """What an environment serves. ``release`` and ``digest`` are null while it serves nothing.
 
     ``standby`` is the release that is still up for an instant way back, ``alert`` is not empty while somebody has to
-    look, ``since`` is in seconds since the epoch.
+    look, ``since`` is in seconds since the epoch. ``stopped`` is when it was taken down (0: it is not), and
+    ``stopped_release`` what served until then.
     """
 
     name: str
@@ -78,12 +79,34 @@ class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
     standby: str | None = None
     alert: str = ""
     rollout: RunningRollout | None = None
+    stopped: float = 0.0
+    stopped_release: str | None = None
 
 
 class Environments(msgspec.Struct, frozen=True, kw_only=True):
     """The environments of this agent."""
 
     environments: tuple[EnvironmentView, ...]
+
+
+class StoppedInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance that was stopped, ``web/1``, and the version it ran."""
+
+    name: str
+    version: str
+
+
+class TakenDown(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken down: the release that served (null: none did), and the instances that were stopped.
+
+    ``data`` is the directory of the environment's data, which stays (empty: it has none).
+    """
+
+    project: str
+    environment: str
+    release: str | None
+    stopped: tuple[StoppedInstance, ...]
+    data: str
 
 
 class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):

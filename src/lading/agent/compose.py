@@ -11,6 +11,7 @@ from lading import __version__
 from lading.agent.answers import About
 from lading.agent.bills import Bills
 from lading.agent.changes import Changes
+from lading.agent.down import Downs
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.home import Home
 from lading.agent.keys import CurrentSigner, Keys
@@ -118,6 +119,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         policies=Policies(journal, clock),
         secrets=SecretValues(journal, secrets, clock),
         status=Status(journal, runtime, router, clock, rollouts.waits),
+        downs=Downs(world, rollouts.admission, locks, lambda project, name: _data(home, project, name)),
         logs=InstanceLogs(journal, runtime, secrets),
         results=Results(journal, clock),
         spool=place.spool,
@@ -151,10 +153,14 @@ def _runtime(home: Path, settings: Settings, store: OciStore) -> ProcessRuntime:
     return ProcessRuntime(
         home / "process",
         layer_dir=lambda diff_id: store.layers / diff_id.removeprefix("sha256:"),
-        data_dir=lambda project, environment: home / "environments" / project / environment,
+        data_dir=lambda project, environment: _data(home, project, environment),
         ports=range(table.ports_from, table.ports_from + table.ports),
         users=table.users,
     )
+
+
+def _data(home: Path, project: str, environment: str) -> Path:
+    return home / "environments" / project / environment
 
 
 def _router_settings(settings: Settings) -> RouterSettings:

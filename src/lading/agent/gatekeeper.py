@@ -13,7 +13,7 @@ from lading.model.canonical import digest_of
 from lading.model.environment import Configuration, EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.manifest import Tier
-from lading.model.release import Release
+from lading.model.release import Release, is_dirty
 from lading.ports.journal import Audit
 
 
@@ -48,6 +48,7 @@ class Gatekeeper:
         """
         genuine = list(self._genuine(bill, release))
         try:
+            _refuse_dirty(release, record)
             self._check_secrets(release, configuration, record)
             self._check(release, configuration, record, bill=bill, nonce=nonce, requested_by=requested_by)
         except LadingError as error:
@@ -162,6 +163,19 @@ class Gatekeeper:
                 data={"environment": record.key, "version": release.version, "digest": release.digest},
             )
         )
+
+
+def _refuse_dirty(release: Release, record: EnvironmentRecord) -> None:
+    """Raise ``policy`` for what was built from no commit, outside local environments; no policy can allow it."""
+    if record.tier == "local" or not is_dirty(release.version):
+        return
+    raise LadingError(
+        "policy",
+        doing="refused",
+        happened=f"{record.name} does not take {release.version}: it was built from changes that are in no commit",
+        now=f"serving: {_serving(record) or 'nothing yet'}, untouched",
+        hint=f"git commit, then: lading deploy {record.name}",
+    )
 
 
 def _serving(record: EnvironmentRecord) -> str:

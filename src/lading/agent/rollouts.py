@@ -214,6 +214,14 @@ class _Preparation:
     def _known_record(self) -> EnvironmentRecord:
         request = self._request
         record = self._world.journal.environment(request.project, request.environment)
+        if record is not None and record.is_down:
+            raise LadingError(
+                "nothing-to-return-to",
+                doing=f"rollback of {request.environment}",
+                happened="it was taken down, so there is nothing that serves to go back from",
+                now="its data and its earlier releases are there",
+                hint=f"lading up {request.environment}, or by name: lading deploy {request.environment} VERSION",
+            )
         if record is None or record.serving is None:
             raise LadingError(
                 "nothing-to-return-to",

@@ -9,6 +9,7 @@ from lading.agent.answers import About
 from lading.agent.asking import RolloutRequest
 from lading.agent.bills import Bills
 from lading.agent.changes import Changes
+from lading.agent.down import Downs
 from lading.agent.keys import Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.policies import Policies
@@ -61,6 +62,7 @@ class AgentService:
     policies: Policies
     secrets: SecretValues
     status: Status
+    downs: Downs
     logs: InstanceLogs
     results: Results
     spool: Path

@@ -59,6 +59,8 @@ class Status:
             standby=self._standby(record),
             alert=record.alert,
             rollout=self._running(rollout) if rollout is not None else None,
+            stopped=record.stopped if record.is_down else 0.0,
+            stopped_release=self._last(record) if record.is_down else None,
         )
 
     def _instances(self, serving: Pinned | None) -> tuple[InstanceView, ...]:
@@ -84,6 +86,11 @@ class Status:
         if record.standby is None or record.standby_until <= self._clock.now():
             return None
         return record.standby.release.version
+
+    def _last(self, record: EnvironmentRecord) -> str | None:
+        """Return the release that served until the environment was taken down."""
+        newest = self._journal.rollout(record.history[0]) if record.history else None
+        return newest.plan.release if newest is not None else None
 
     def _running(self, rollout: Rollout) -> RunningRollout:
         marks = self._journal.marks(rollout.id)

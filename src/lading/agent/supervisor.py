@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from lading.agent.down import unroute
 from lading.engine.context import Locks
 from lading.engine.leftovers import leftovers
 from lading.engine.routes import generation_of, routes_of
@@ -119,6 +120,8 @@ class Supervisor:
     # restarts
 
     def _tend(self, record: EnvironmentRecord) -> None:
+        if record.is_down:
+            unroute(self._world, self._locks, record)
         if record.serving is None:
             return
         with self._locks.of(record.key):

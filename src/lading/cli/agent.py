@@ -69,13 +69,23 @@ def stop(state: State, everything: bool) -> None:
         return
     # Only an agent knows what it serves, so one that does not run is started to stop it.
     own = state.agent_at(None) if everything else Agent(address)
-    pid = own.get("/v1/agent")["pid"]
     serves = "what it served goes on serving"
     if everything:
-        serves = f"{count(own.post('/v1/agent/halt')['stopped'], 'instance')} and the router stopped too"
-    _end(address, pid)
+        pid, stopped = halt(own)
+        serves = f"{count(stopped, 'instance')} and the router stopped too"
+    else:
+        pid = own.get("/v1/agent")["pid"]
+        _end(address, pid)
     state.say(f"stopped (pid {pid}); {serves}")
     state.result({"agent": {"stopped": True, "pid": pid}})
+
+
+def halt(own: Agent) -> tuple[int, int]:
+    """Stop an agent of this host with all it serves; return its process and how many instances it stopped."""
+    pid: int = own.get("/v1/agent")["pid"]
+    stopped: int = own.post("/v1/agent/halt")["stopped"]
+    _end(own.address, pid)
+    return pid, stopped
 
 
 def _end(address: Address, pid: int) -> None:

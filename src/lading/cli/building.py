@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lading.cli.project import Outline, read
 from lading.cli.source import Head, export, head, require_clean, require_tag_here
 from lading.cli.state import State, echo_json
 from lading.cli.words import short, size
+from lading.cli.worktree import taken
 from lading.client.agent import Agent, StreamLost
-from lading.client.transfer import find_release, release_path, send_release
+from lading.client.transfer import find_release, is_whole, release_path, send_release
 from lading.model.errors import LadingError
 
 if TYPE_CHECKING:
     from lading.cli.progress import Work
+
+MOST_NAMED = 5  # files named in one line
 
 
 class Built(NamedTuple):
@@ -37,11 +40,34 @@ def provide(state: State, version: str | None) -> Built:
         found = find_release(agent, outline.name, version)
         return Built(found or _build_tagged(state, agent, version), agent)
     commit = head(outline.directory)
-    require_clean(outline.directory, outline.path.name)
-    found = find_release(agent, outline.name, commit.version)
-    if found is not None and found.get("commit") == commit.commit:
-        return Built(found, agent)
-    return Built(build(state, agent, commit.version), agent)
+    _say_left_out(state, require_clean(outline.directory, outline.path.name))
+    return Built(_found_or_built(state, agent, commit, lambda: export(outline.directory, commit.commit)), agent)
+
+
+def provide_work_tree(state: State, agent: Agent) -> Built:
+    """Return the release of what git tracks as it is in the work tree now; what is in no commit is ``-dirty``."""
+    outline = state.outline
+    with taken(outline.directory, outline.path.name) as tree:
+        _say_left_out(state, tree.untracked)
+        if tree.changed:
+            state.note(f"not committed, so only for local: {_some(tree.changed)}")
+        return Built(_found_or_built(state, agent, tree.head, tree.export), agent)
+
+
+def _found_or_built(state: State, agent: Agent, commit: Head, source: Callable[[], Iterator[bytes]]) -> dict[str, Any]:
+    found = find_release(agent, state.outline.name, commit.version)
+    if found is not None and found.get("commit") == commit.commit and is_whole(agent, found):
+        return found
+    return _send(state, agent, commit, source())
+
+
+def _say_left_out(state: State, untracked: Sequence[str]) -> None:
+    if untracked:
+        state.note(f"left out, not committed: {_some(untracked)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:MOST_NAMED])}{' …' if len(names) > MOST_NAMED else ''}"
 
 
 def build(state: State, agent: Agent, version: str | None) -> dict[str, Any]:
@@ -50,10 +76,8 @@ def build(state: State, agent: Agent, version: str | None) -> dict[str, Any]:
     commit = head(outline.directory)
     version = version or commit.version
     require_tag_here(outline.directory, version, commit.commit)
-    untracked = require_clean(outline.directory, outline.path.name)
-    if untracked:
-        state.note(f"left out, not committed: {', '.join(untracked[:5])}{' …' if len(untracked) > 5 else ''}")
-    return _send(state, agent, outline, Head(commit.commit, version))
+    _say_left_out(state, require_clean(outline.directory, outline.path.name))
+    return _send(state, agent, Head(commit.commit, version), export(outline.directory, commit.commit))
 
 
 def carry(state: State, built: Built, target: Agent) -> None:
@@ -93,10 +117,11 @@ def _build_tagged(state: State, agent: Agent, version: str) -> dict[str, Any]:
     return build(state, agent, version)
 
 
-def _send(state: State, agent: Agent, outline: Outline, commit: Head) -> dict[str, Any]:
+def _send(state: State, agent: Agent, commit: Head, source: Iterator[bytes]) -> dict[str, Any]:
     from lading.cli.progress import working
 
-    body = _body(outline, commit.commit)
+    outline = state.outline
+    body = _body(outline, source)
     path = release_path(outline.name, commit.version)
     try:
         with working(state, "build", f"{commit.version}, reading the source") as work:
@@ -110,12 +135,12 @@ def _send(state: State, agent: Agent, outline: Outline, commit: Head) -> dict[st
     raise _unfinished(agent, commit.version, "its answer has no release")
 
 
-def _body(outline: Outline, commit: str) -> Iterator[bytes]:
+def _body(outline: Outline, source: Iterator[bytes]) -> Iterator[bytes]:
     import msgspec
 
     # One line of JSON, then the tar: one request, and the agent never has to search the tar.
     yield msgspec.json.encode(read(outline.path)) + b"\n"
-    yield from export(outline.directory, commit)
+    yield from source
 
 
 def _tell(state: State, work: Work, line: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "check": ("lading check",),
     "completion": ("lading completion bash --install", "lading completion zsh > ~/.zfunc/_lading"),
     "deploy": ("lading deploy stage", "lading deploy stage v1.5.0"),
+    "down": ("lading down",),
     "explain": ("lading explain ready-failed", "lading explain 4"),
     "follow": ("lading follow stage", "lading follow 41"),
     "history": ("lading history production --limit 5",),
@@ -35,4 +36,5 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "trust remove": ("lading trust remove stage --reason 'the machine is gone'",),
     "trust rotate": ("lading trust rotate",),
     "trust show": ("lading trust show --on stage",),
+    "up": ("lading up", "lading up --once"),
 }

@@ -19,6 +19,8 @@ PIPE_CLOSED = 141  # exit status when the reader of our output went away
 
 COMMANDS = {
     "check": "lading.cli.manifest",
+    "up": "lading.cli.up",
+    "down": "lading.cli.up",
     "schema": "lading.cli.manifest",
     "release": "lading.cli.release",
     "plan": "lading.cli.plan",

@@ -61,19 +61,29 @@ def _refused(environment: str, release: str | None) -> dict[str, Any]:
 
 def carry_out(state: State, agent: Agent, request: dict[str, Any]) -> int:
     """Ask for a rollout, tell its story, print its result, and return the exit status."""
-    environment = request["environment"]
-    with _asking(state, environment) as interrupted:
-        answer = ask(agent, request)
+    answer = accepted(state, agent, request)
     if answer["number"] is None:
         rollout = answer["rollout"]
         state.say(f"{rollout['environment']} already serves {rollout['release']} as configured; nothing to do")
         state.result({"rollout": rollout})
-        return INTERRUPTED if interrupted() else 0
-    if interrupted():
-        raise detached(state, answer["number"], environment)
-    last = tell(state, agent, answer["number"], environment)
+        return 0
+    last = tell(state, agent, answer["number"], request["environment"])
     turned = request["kind"] == "rollback" and answer["kind"] != "rollback"
     return conclude(state, last, kind=answer["kind"], turned_back_is_done=turned)
+
+
+def accepted(state: State, agent: Agent, request: dict[str, Any]) -> dict[str, Any]:
+    """Ask for a rollout and return the agent's answer; Ctrl-C meanwhile ends the command once it is there."""
+    environment = request["environment"]
+    with _asking(state, environment) as interrupted:
+        answer = ask(agent, request)
+    if interrupted():
+        if answer["number"] is None:
+            raise given_up(
+                state, f"{environment} already serves {answer['rollout']['release']}; nothing was to be done"
+            )
+        raise detached(state, answer["number"], environment)
+    return answer
 
 
 @contextmanager
@@ -93,16 +103,21 @@ def _asking(state: State, environment: str) -> Iterator[Callable[[], bool]]:
 
 def tell(state: State, agent: Agent, number: int, environment: str = "") -> dict[str, Any]:
     """Tell a rollout's story to its end and return the last line, which holds its result."""
+    try:
+        return watch(state, agent, number)
+    except KeyboardInterrupt:
+        with ignored():
+            raise detached(state, number, environment) from None
+
+
+def watch(state: State, agent: Agent, number: int) -> dict[str, Any]:
+    """Tell a rollout's story to its end, or to Ctrl-C, and return the last line, which holds its result."""
     story = story_for(state)
     try:
         for line in follow(agent, number):
             if "rollout" in line:
                 return line
             story.event(line["event"])
-    except KeyboardInterrupt:
-        with ignored():
-            story.close()
-            raise detached(state, number, environment) from None
     finally:
         story.close()
     raise AssertionError("follow ends with a result or raises")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,23 +26,31 @@ class Head(NamedTuple):
 
 def head(directory: Path) -> Head:
     """Return the commit at HEAD; raise ``source-invalid`` when there is no repository or no commit."""
-    commit = _git(directory, "rev-parse", "--verify", "-q", "HEAD^{commit}")
+    commit = git(directory, "rev-parse", "--verify", "-q", "HEAD^{commit}")
     if commit is None:
-        inside = _git(directory, "rev-parse", "--git-dir") is not None
+        inside = git(directory, "rev-parse", "--git-dir") is not None
         raise LadingError(
             "source-invalid",
             doing=f"reading the source in {directory}",
             happened="the git repository has no commit" if inside else "it is not a git repository",
             hint="git add . && git commit" if inside else "git init && git add . && git commit",
         )
-    tags = (_git(directory, "tag", "--points-at", "HEAD", "--sort=-version:refname") or "").split()
+    tags = (git(directory, "tag", "--points-at", "HEAD", "--sort=-version:refname") or "").split()
     version = next((tag for tag in tags if _TAG.fullmatch(tag)), f"g{commit[:7]}")
     return Head(commit, version)
 
 
+def described(directory: Path, commit: Head) -> str:
+    """Return how far a commit is from the last release: its tag, ``v1.0.0-3-gabc1234``, or ``gabc1234`` without one."""
+    if _TAG.fullmatch(commit.version):
+        return commit.version
+    told = git(directory, "describe", "--tags", "--abbrev=7", "--match", "v[0-9]*", "--match", "[0-9]*", commit.commit)
+    return told if told is not None and _TAG.fullmatch(told) else commit.version
+
+
 def require_clean(directory: Path, manifest: str) -> list[str]:
     """Raise ``source-dirty`` when a tracked file differs from HEAD; return the untracked files, which stay out."""
-    status = _git(directory, "status", "--porcelain", "--untracked-files=normal", "--", ".") or ""
+    status = git(directory, "status", "--porcelain", "--untracked-files=normal", "--", ".") or ""
     lines = [line for line in status.splitlines() if line]
     changed = [line for line in lines if not line.startswith("??")]
     untracked = [line[3:] for line in lines if line.startswith("??")]
@@ -63,7 +71,7 @@ def require_clean(directory: Path, manifest: str) -> list[str]:
 
 def require_tag_here(directory: Path, version: str, commit: str) -> None:
     """Raise ``source-invalid`` when a git tag of the version's name points to another commit than HEAD."""
-    tagged = _git(directory, "rev-parse", "--verify", "-q", f"refs/tags/{version}^{{commit}}")
+    tagged = git(directory, "rev-parse", "--verify", "-q", f"refs/tags/{version}^{{commit}}")
     if tagged is not None and tagged != commit:
         raise LadingError(
             "source-invalid",
@@ -74,11 +82,15 @@ def require_tag_here(directory: Path, version: str, commit: str) -> None:
         )
 
 
-def export(directory: Path, commit: str) -> Iterator[bytes]:
-    """Yield the tar of the directory as committed; raise ``source-invalid`` when git cannot write it."""
+def export(directory: Path, commit: str, environ: Mapping[str, str] | None = None) -> Iterator[bytes]:
+    """Yield the tar of the directory as a commit or tree has it; raise ``source-invalid`` when git cannot write it.
+
+    ``environ`` says where git finds the objects of a tree that is in no repository.
+    """
     with subprocess.Popen(
         ["git", "archive", "--format=tar", commit],
         cwd=directory,
+        env=environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -102,10 +114,17 @@ def export(directory: Path, commit: str) -> Iterator[bytes]:
         )
 
 
-def _git(directory: Path, *arguments: str) -> str | None:
+def git(directory: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return what a git command prints in a directory, None when it fails; ``source-invalid`` without git."""
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            ["git", *arguments],
+            cwd=directory,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError as error:
         raise LadingError(

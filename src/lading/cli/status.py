@@ -79,7 +79,7 @@ def _lines(entry: dict[str, Any]) -> list[str]:
     if "error" in entry:
         error = entry["error"]
         return [f"{name} not known: {error['doing']}: {error['happened']}", f"  next:    {error['hint']}"]
-    lines = [f"{name} serves nothing yet"]
+    lines = [f"{name} {_idle(entry)}"]
     if entry["release"]:
         since = f"  since {age(entry['since'])}" if entry.get("since") else ""
         lines = [f"{name} {entry['release']:<12} {short(entry['digest'])}  {entry['url']}{since}"]
@@ -93,6 +93,15 @@ def _lines(entry: dict[str, Any]) -> list[str]:
     if entry.get("alert"):
         lines.append(f"  ALERT {entry['alert']}")
     return lines
+
+
+def _idle(entry: dict[str, Any]) -> str:
+    from lading.cli.words import age
+
+    if not entry.get("stopped"):
+        return "serves nothing yet"
+    served = f"; {entry['stopped_release']} served until then" if entry.get("stopped_release") else ""
+    return f"stopped {age(entry['stopped'])}{served}; bring it up: lading up {entry['name']}"
 
 
 def _instance(one: dict[str, Any]) -> str:

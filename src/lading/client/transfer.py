@@ -29,6 +29,12 @@ def find_release(agent: Agent, project: str, version: str) -> dict[str, Any] | N
     return found
 
 
+def is_whole(agent: Agent, release: dict[str, Any]) -> bool:
+    """Tell whether the agent still has all of a release's bytes: those of old releases are pruned, their names stay."""
+    layers = {layer["digest"] for artifact in release["artifacts"] for layer in artifact["layers"]}
+    return all(agent.has_blob(digest) for digest in layers)
+
+
 def send_release(release: dict[str, Any], source: Agent, target: Agent) -> Transfer:
     """Copy a release's missing blobs and its record from ``source`` to ``target``, which verifies both."""
     layers = {layer["digest"]: layer["size"] for artifact in release["artifacts"] for layer in artifact["layers"]}

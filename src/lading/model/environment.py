@@ -110,7 +110,8 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``port`` is the local port it was given (None where it is routed by ``domain`` only). ``standby`` is the previous
     unit, still up until ``standby_until`` (seconds since the epoch, 0 while a rollout decides) for an instant way
     back. ``history`` names the earlier units a rollback may return to by the rollout that pinned them, newest first;
-    nothing of theirs may be pruned. ``alert`` is set while somebody has to look.
+    nothing of theirs may be pruned. ``alert`` is set while somebody has to look. ``stopped`` is when it was last taken
+    down (seconds since the epoch, 0: never); what serves after that was brought up again.
     """
 
     project: str
@@ -123,6 +124,12 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     standby_until: float = 0.0
     history: tuple[int, ...] = ()
     alert: str = ""
+    stopped: float = 0.0
+
+    @property
+    def is_down(self) -> bool:
+        """Whether somebody took it down, and nobody has brought it up again."""
+        return self.serving is None and self.stopped > 0
 
     @property
     def key(self) -> str:

@@ -59,6 +59,7 @@ CODES: Final[dict[str, Code]] = {
     "policy": Code(REFUSED, "The receiving agent's policy does not take this release."),
     "bill": Code(REFUSED, "The release's bill is missing, untrusted, too old, revoked or tampered with."),
     "loosening": Code(REFUSED, "The request would loosen the receiving agent's policy."),
+    "not-local": Code(REFUSED, "Only environments of tier local are brought up, taken down or worked on this way."),
     "isolation": Code(REFUSED, "The environment's policy does not accept the runtime's isolation."),
     "platform": Code(REFUSED, "The artifact was built for another platform, C library or Python version."),
     "nothing-to-return-to": Code(REFUSED, "The environment has no earlier release to roll back to."),

@@ -10,6 +10,14 @@ from lading.model.manifest import Manifest
 
 SEMANTIC_VERSION = re.compile(r"v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 
+# What a work tree is called that differs from its commit: the version it would be, and a piece of its content's digest.
+DIRTY_VERSION = re.compile(r".+-dirty\.[0-9a-f]{6,40}")
+
+
+def is_dirty(version: str) -> bool:
+    """Tell whether a version names a work tree with changes that no commit holds: for local environments only."""
+    return DIRTY_VERSION.fullmatch(version) is not None
+
 
 class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """What an artifact runs on: ``linux``/``x86_64``, the C library and its version, Python's minor version."""

@@ -66,6 +66,8 @@ def _plan(kind: str, unit: Pinned, observed: Observed, *, reasons: tuple[str, ..
 
 
 def _reasons(unit: Pinned, record: EnvironmentRecord) -> tuple[str, ...]:
+    if record.is_down:
+        return ("it was taken down: its data is there, and no previous release to drain or to return to",)
     if record.serving is None:
         return ("nothing serves yet: there is no previous release to drain or to return to",)
     if record.serving.release.digest == unit.release.digest:

@@ -1,11 +1,11 @@
-"""Routes about the agent itself and what it sees: environments, logs, the audit; and the one that halts it all."""
+"""Routes about the agent itself and what it sees: environments, logs, the audit; and what takes them down."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from lading.agent.answers import About, Audits, Environments, Halted, Logs
-from lading.agent.api.wire import answer, says
+from lading.agent.answers import About, Audits, Environments, Halted, Logs, TakenDown
+from lading.agent.api.wire import answer, says, who
 from lading.agent.service import AgentService
 
 
@@ -27,6 +27,11 @@ def routes(service: AgentService) -> APIRouter:
     def environments(project: str | None = None) -> Response:
         """Say what every environment (of one project, if given) serves, with its instances as they are now."""
         return answer(Environments(environments=service.status.environments(project)))
+
+    @router.post("/environments/{project}/{environment}/down", **says(TakenDown))
+    def take_down(project: str, environment: str, request: Request) -> Response:
+        """Stop all that runs of a local environment and its routes; its data stays. What is down stays down."""
+        return answer(service.downs.take(project, environment, who(request)))
 
     @router.get("/logs/{project}/{environment}", **says(Logs))
     def logs(

@@ -1,5 +1,6 @@
 """Remove what nobody may return to. A failed prune never fails a rollout."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from lading.engine.context import Context
@@ -7,10 +8,13 @@ from lading.engine.done import Done
 from lading.engine.leftovers import leftovers
 from lading.engine.world import World
 from lading.model.plan import Prune
-from lading.model.release import Release
+from lading.model.release import Release, is_dirty
 
 # Releases of a project kept in the store besides those an environment may return to: built, perhaps not yet deployed.
 KEPT_RELEASES = 5
+
+# The same of work trees, which change with every save; they are counted apart, as they must not crowd out releases.
+KEPT_DIRTY = 2
 
 
 def act(context: Context, step: Prune) -> Done:
@@ -35,10 +39,11 @@ def _names(world: World) -> Iterator[str]:
 
 
 def _releases_to_keep(world: World) -> Iterator[Release]:
-    projects: dict[str, int] = {}
+    seen: Counter[tuple[str, bool]] = Counter()
     for release in world.journal.releases():
-        projects[release.project] = projects.get(release.project, 0) + 1
-        if projects[release.project] <= KEPT_RELEASES:
+        dirty = is_dirty(release.version)
+        seen[release.project, dirty] += 1
+        if seen[release.project, dirty] <= (KEPT_DIRTY if dirty else KEPT_RELEASES):
             yield release
     for record in world.journal.environments():
         for unit in (record.serving, record.standby):

@@ -8,17 +8,17 @@ from lading.model.release import Release
 from lading.model.rollout import Outcome, Rollout
 
 
-def busy(kind: str, holder: Rollout, at: float) -> LadingError:
+def busy(kind: str, holder: Rollout, at: float, doing: str = "") -> LadingError:
     """Return the refusal of a rollout while ``holder`` is unfinished: who, since when, doing what to which release.
 
-    ``at`` is when it was asked for, in seconds since the epoch.
+    ``at`` is when it was asked for, in seconds since the epoch; ``doing`` names what was asked where it is no rollout.
     """
     since = datetime.fromtimestamp(holder.created, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     # The clock may have been set back since; an age that cannot be true is better left out.
     age = f" ({at - holder.created:.0f} s ago)" if at >= holder.created else ""
     return LadingError(
         "busy",
-        doing=f"starting a {kind} in {holder.project}/{holder.environment}",
+        doing=doing or f"starting a {kind} in {holder.project}/{holder.environment}",
         happened=f"{holder.requested_by} started a {holder.kind} of {holder.plan.release} "
         f"there at {since}{age}, and rollout {holder.id} has not ended",
         now=f"{holder.environment} is in the hands of rollout {holder.id}; nothing else was touched",
