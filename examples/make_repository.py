@@ -95,7 +95,7 @@ def _git(place: Path, *words: str, at: int = EPOCH) -> None:
 def main() -> None:
     """Read the command line and say what was made."""
     parser = argparse.ArgumentParser(description="Make a git repository of an example.")
-    parser.add_argument("name", help="cashback or datasette")
+    parser.add_argument("name", help="a folder beside this file, such as cashback")
     parser.add_argument("destination", type=Path, help="an empty or new directory")
     parser.add_argument("--at", metavar="TAG", help="check this version out instead of the newest")
     given = parser.parse_args()

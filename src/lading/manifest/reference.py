@@ -26,7 +26,8 @@ it, this version does not carry it out; what to do instead follows.
 - **Durations** are numbers of seconds or texts such as `"500ms"`, `"30s"`, `"10m"`, `"1h30m"`, `"7d"`.
 - **Sizes** are numbers of bytes or texts such as `"512MB"` (thousands) and `"1GiB"` (1024).
 - **Commands** are split like a shell does, but no shell runs them. A service with a port is told where to listen by
-  the variables `PORT` and `HOST`, and `{port}` and `{host}` in its command stand for the same.
+  the variables `PORT` and `HOST`, and `{port}` and `{host}` in its command stand for the same. So does the variable of
+  a volume or of an SQLite database: `--folder {DATA_DIR}`.
 - **Secrets** are named, never written down. `{{NAME}}` stands for one in smoke steps only.
 - A table of environment variables holds texts. Where one variable is set in several places, the environment's goes
   before the service's or job's, and that before the project's.

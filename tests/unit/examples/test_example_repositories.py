@@ -15,6 +15,8 @@ from lading.manifest.load import check
 
 CASHBACK = ("v1.0.0", "v1.1.0", "v1.2.0")
 DATASETTE = ("v1.0.0", "v1.1.0")
+# The published programs, and which of their versions v1.0.0 and v1.1.0 pin.
+PUBLISHED = {"datasette": ("0.64.8", "0.65.5"), "pypiserver": ("2.3.2", "2.4.2")}
 ASK_READY = """
 import json, sys
 from starlette.testclient import TestClient
@@ -88,7 +90,7 @@ class TestRepositories:
 
 
 class TestManifests:
-    @pytest.mark.parametrize("name", ["cashback", "datasette"])
+    @pytest.mark.parametrize("name", ["cashback", *PUBLISHED])
     def test_it_has_no_problem(self, name: str) -> None:
         """The manifests shown to newcomers have neither problems nor warnings, and nothing this version cannot do."""
         checked = check(EXAMPLES / name / "lading.toml")
@@ -99,7 +101,7 @@ class TestManifests:
     def test_every_requirement_is_pinned(self) -> None:
         """Each requirements file pins every package by version and hash and names no registry."""
         files = sorted(EXAMPLES.rglob("requirements.txt"))
-        assert len(files) == 3
+        assert len(files) == 1 + 2 * len(PUBLISHED)
         for file in files:
             text = file.read_text()
             pinned = re.findall(r"^[a-z0-9-]+==\S+(?: ; [^\\\n]+)? \\\n    --hash=sha256:", text, re.MULTILINE)
@@ -145,8 +147,13 @@ class TestDatasette:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             assert connection.execute("SELECT count(*) FROM fleet").fetchone() == (4,)
 
-    def test_only_the_requirements_differ(self, datasette: Path) -> None:
-        """The upgrade changes the program and nothing else."""
-        assert set(git(datasette, "diff", "--name-only", *DATASETTE).split()) == {"requirements.in", "requirements.txt"}
-        for tag, version in zip(DATASETTE, ("0.64.8", "0.65.5"), strict=True):
-            assert f"datasette=={version} " in git(datasette, "show", f"{tag}:requirements.txt")
+
+class TestPublished:
+    @pytest.mark.parametrize("name", PUBLISHED)
+    def test_only_the_requirements_differ(self, name: str, tmp_path: Path) -> None:
+        """The upgrade changes which published version is pinned, and nothing else."""
+        tags = make_repository(name, tmp_path)
+        assert tags == ("v1.0.0", "v1.1.0")
+        assert set(git(tmp_path, "diff", "--name-only", *tags).split()) == {"requirements.in", "requirements.txt"}
+        for tag, version in zip(tags, PUBLISHED[name], strict=True):
+            assert f"\n{name}=={version} " in f"\n{git(tmp_path, 'show', f'{tag}:requirements.txt')}"

@@ -71,6 +71,26 @@ def test_port_and_host_are_filled_in(place: Place) -> None:
     assert words[1:] == ["--port", "4321", "--bind=127.0.0.1:4321", "{other}", "{}"]
 
 
+def test_places_are_filled_in_and_secrets_are_not(place: Place) -> None:
+    """A program without a variable for its directory or file takes it as an argument, where no secret may stand."""
+    instance = spec(
+        "uvicorn {STORE}/x {URL} {FILE} {TOKEN} {MODE} {OTHER}",
+        volumes={"store": Volume(env="STORE")},
+        databases={"URL": "sqlite:////srv/x.db", "FILE": "/srv/x.db", "OTHER": "postgres://u:word@h/d"},
+        secrets={"TOKEN": ("TOKEN", 1)},
+        env={"MODE": "calm"},
+    )
+    store = place.data / "volumes" / "store"
+    assert command(instance, place, port=4321)[1:] == [
+        f"{store}/x",
+        "sqlite:////srv/x.db",
+        "/srv/x.db",
+        "{TOKEN}",
+        "{MODE}",
+        "{OTHER}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

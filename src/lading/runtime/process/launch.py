@@ -1,6 +1,7 @@
 """What a program is given: its command, its environment variables, its directories. No process is touched here."""
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -16,6 +17,7 @@ from lading.runtime.process.ports import LOOPBACK
 
 PASSED_ON = ("LANG", "TZ")  # of the agent's own environment; PATH is passed on without the agent's own programs
 FALLBACK_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,13 +78,23 @@ def variables(
         values |= {"USER": f"lading-{user}", "LOGNAME": f"lading-{user}"}
     values |= spec.env
     values |= spec.databases
-    values |= {volume.env: str(place.volume(name)) for name, volume in spec.volumes.items() if volume.env}
+    values |= _volumes(spec, place)
     values |= {name: secret.reveal() for name, secret in secrets.items()}
     if port is not None:
         # Last: a port from the manifest would be another instance's here.
         values |= {"PORT": str(port), "HOST": LOOPBACK, "UVICORN_PORT": str(port), "UVICORN_HOST": LOOPBACK}
         values["FORWARDED_ALLOW_IPS"] = LOOPBACK
     return values
+
+
+def _volumes(spec: InstanceSpec, place: Place) -> dict[str, str]:
+    return {volume.env: str(place.volume(name)) for name, volume in spec.volumes.items() if volume.env}
+
+
+def _given_places(spec: InstanceSpec, place: Place) -> dict[str, str]:
+    """Return the variables that may stand in a command: places, which other users may read there, and no secret."""
+    files = {name: told for name, told in spec.databases.items() if told.startswith(("sqlite", "/"))}
+    return files | _volumes(spec, place)
 
 
 def _python_path(source: Path) -> str:
@@ -92,9 +104,10 @@ def _python_path(source: Path) -> str:
 
 def command(spec: InstanceSpec, place: Place, *, port: int | None, args: tuple[str, ...] = ()) -> list[str]:
     """Return the program's words, the first one an absolute path; raise ``start-failed`` when it is not there."""
-    words = _words(spec)
+    given = _given_places(spec, place)
     if port is not None:
-        words = [word.replace("{port}", str(port)).replace("{host}", LOOPBACK) for word in words]
+        given |= {"port": str(port), "host": LOOPBACK}
+    words = [_PLACEHOLDER.sub(lambda found: given.get(found[1], found[0]), word) for word in _words(spec)]
     program = words[0]
     found = _beside(place, program) if "/" in program else shutil.which(program, path=place.path)
     if found is None:
