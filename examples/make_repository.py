@@ -64,7 +64,8 @@ def _turn_into(destination: Path, versions: Path, tag: str) -> None:
     if patch.is_file():
         _git(destination, "apply", "--whitespace=nowarn", str(patch))
     if files.is_dir():
-        shutil.copytree(files, destination, ignore=LEFT_OUT, dirs_exist_ok=True)
+        # With the time of now: git takes a file of the same size and an old time for the one it knows.
+        shutil.copytree(files, destination, ignore=LEFT_OUT, dirs_exist_ok=True, copy_function=shutil.copy)
 
 
 def _commit(destination: Path, message: str, at: int) -> None:
