@@ -289,10 +289,32 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return cls(environment=environment, policy=demands, set=was_set)
 
 
+class SecretEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One secret, never its value. ``version`` is 0 where it is missing.
+
+    ``set`` (seconds since the epoch, 0 where it is not known) and ``set_by`` tell of the current version. ``need`` is
+    what the release that serves says of it: ``required``, ``optional`` or ``unknown``; ``serving`` the version that
+    serves, null where none does.
+    """
+
+    name: str
+    version: int
+    set: float = 0.0
+    set_by: str = ""
+    need: str = "unknown"
+    serving: int | None = None
+
+
 class SecretVersions(msgspec.Struct, frozen=True, kw_only=True):
-    """The names and current versions of an environment's secrets."""
+    """The names and current versions of secrets that were stored."""
 
     secrets: dict[str, int]
+
+
+class SecretList(SecretVersions, frozen=True, kw_only=True):
+    """The names and current versions of an environment's secrets; ``entries`` say more, also of missing ones."""
+
+    entries: tuple[SecretEntry, ...]
 
 
 class InstanceLog(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 from lading.model.bill import Envelope
 from lading.model.manifest import Environment
 
-RolloutKind = Literal["deploy", "promote", "rollback"]
+RolloutKind = Literal["deploy", "promote", "rollback", "rotate"]
 
 
 class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +16,9 @@ class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``table`` is the environment's table of the client's manifest (None: as the environment last ran). ``to`` names the
     release a rollback returns to (None: the previous one). ``bill`` carries the release's statements from elsewhere and
     ``nonce`` the challenge this agent gave for a promotion. ``requested_by`` is a person, for the journal.
-    ``again`` asks for a rollout even where nothing is to be done: for a fresh pass of what serves.
+    ``again`` asks for a rollout even where nothing is to be done: for a fresh pass of what serves. ``rotate`` rolls
+    out what serves, as it is configured, with the newest versions of its secrets. ``examples`` are the values of the
+    project's ``.env.example``: outside the tier local, no secret may have one of them.
     """
 
     kind: RolloutKind
@@ -30,3 +32,4 @@ class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str = ""
     dry_run: bool = False
     again: bool = False
+    examples: dict[str, str] = {}

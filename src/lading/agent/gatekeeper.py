@@ -1,8 +1,9 @@
 """Who may enter: the receiving agent's policy held against the release's bill."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lading.agent.required import check_secrets
 from lading.bill.policy import default_policy, no_return, refusal, tighten
 from lading.bill.reading import Asked, is_pass
 from lading.bill.verdict import revocations, verdict
@@ -40,6 +41,7 @@ class Gatekeeper:
         bill: tuple[Envelope, ...],
         nonce: str,
         requested_by: str,
+        examples: Mapping[str, str],
     ) -> None:
         """Return when the release may enter; else write the refusal into the audit and raise it.
 
@@ -49,13 +51,28 @@ class Gatekeeper:
         genuine = list(self._genuine(bill, release))
         try:
             _refuse_dirty(release, record)
-            self._check_secrets(release, configuration, record)
+            check_secrets(self._world.secrets, release, configuration, record, examples)
             self._check(release, configuration, record, bill=bill, nonce=nonce, requested_by=requested_by)
         except LadingError as error:
             self._keep(release, [envelope for envelope, statement in genuine if not is_pass(statement)])
             self._note_refusal(release, record, error, requested_by)
             raise
         self._keep(release, [envelope for envelope, _ in genuine])
+
+    def check_rotation(
+        self, release: Release, configuration: Configuration, record: EnvironmentRecord, requested_by: str
+    ) -> None:
+        """Raise ``secret-missing`` or ``bill`` when what serves may not be started anew with other secrets.
+
+        It was let in and serves, so its papers may be older than they could be for an entry; but none may speak
+        against it.
+        """
+        try:
+            check_secrets(self._world.secrets, release, configuration, record, {})
+        except LadingError as error:
+            self._note_refusal(release, record, error, requested_by)
+            raise
+        self.check_return(release, record, requested_by)
 
     def check_return(self, release: Release, record: EnvironmentRecord, requested_by: str) -> None:
         """Raise ``bill`` when somebody believed took back the release that a rollback would return to."""
@@ -126,19 +143,6 @@ class Gatekeeper:
             details=("instances run as ordinary processes of this host, with no container around them",),
             now=f"serving: {_serving(record) or 'nothing yet'}, untouched",
             hint=f"where that is acceptable: lading policy allow {record.name} no-isolation --reason WHY",
-        )
-
-    def _check_secrets(self, release: Release, configuration: Configuration, record: EnvironmentRecord) -> None:
-        required = release.manifest.secrets.required
-        missing = [name for name in required if name not in configuration.secret_versions]
-        if not missing:
-            return
-        raise LadingError(
-            "secret-missing",
-            doing="refused",
-            happened=f"{record.name} lacks what {release.version} requires: {', '.join(missing)}",
-            now=f"serving: {_serving(record) or 'nothing yet'}, untouched",
-            hint=f"lading secrets set {record.name} {missing[0]}",
         )
 
     def _take(self, nonce: str) -> str:

@@ -159,6 +159,8 @@ class _Preparation:
         self.nothing_to_do = False
         if request.kind == "rollback":
             self.plan = self._rollback(gatekeeper)
+        elif request.kind == "rotate":
+            self.plan = self._rotation(gatekeeper)
         else:
             self.plan = self._release(gatekeeper, register=register)
 
@@ -168,6 +170,17 @@ class _Preparation:
         gatekeeper.check_return(unit.release, record, self._request.requested_by)
         observed = self._observe(record, unit.release)
         return lambda _number: plan_rollback(unit, observed)
+
+    def _rotation(self, gatekeeper: Gatekeeper) -> Callable[[int], Plan]:
+        record = self._known_record()
+        assert record.serving is not None, "a known record serves"
+        release = record.serving.release
+        configuration = self._configure(record, record.serving.configuration.table, release)
+        seen = Observed(record=record, running=self._running())
+        self.nothing_to_do = not self._request.again and is_noop(release, configuration, seen)
+        gatekeeper.check_rotation(release, configuration, record, self._request.requested_by)
+        observed = self._observe(record, release)
+        return lambda number: plan_release(number, "rotate", release, configuration, observed)
 
     def _release(self, gatekeeper: Gatekeeper, *, register: bool) -> Callable[[int], Plan]:
         request = self._request
@@ -187,6 +200,7 @@ class _Preparation:
                 bill=request.bill,
                 nonce=request.nonce,
                 requested_by=request.requested_by,
+                examples=request.examples,
             )
         if register and not self.nothing_to_do:
             record = self._register(record, table)
@@ -225,7 +239,7 @@ class _Preparation:
         if record is None or record.serving is None:
             raise LadingError(
                 "nothing-to-return-to",
-                doing=f"rollback of {request.environment}",
+                doing=f"{request.kind} in {request.environment}",
                 happened=f"{request.project} has never served in {request.environment} on this host",
                 hint=f"lading deploy {request.environment}",
             )

@@ -1,12 +1,38 @@
-"""Secrets at this agent: values come in, only names and versions go out."""
+"""Secrets at this agent: values come in or are made here, only names and versions go out."""
 
-from collections.abc import Mapping
+import secrets
+import string
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
+
+from lading.agent.answers import SecretEntry
+from lading.model.environment import Pinned
 from lading.model.errors import LadingError
-from lading.model.secret import Secret
+from lading.model.secret import MASK, Secret
 from lading.ports.clock import Clock
 from lading.ports.journal import Audit, Journal
 from lading.ports.secrets import Secrets
+
+ALPHABET = string.ascii_letters + string.digits  # nothing that a URL, a shell or a file would want quoted
+SHORTEST, LONGEST = 16, 1024  # characters of a value that is made here
+AUDITS = 100_000  # how far back it is looked when a secret was set
+
+
+class SecretsPut(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to change: ``values`` by name, names to ``generate`` (to how many characters), names to ``remove``.
+
+    ``known`` are the versions that whoever asks has seen; unless they still hold, nothing is changed.
+    """
+
+    values: dict[str, str] = {}
+    generate: dict[str, int] = {}
+    remove: tuple[str, ...] = ()
+    known: dict[str, int] | None = None
+
+    def __repr__(self) -> str:
+        return f"SecretsPut({', '.join((*self.values, *self.generate, *self.remove))})"
 
 
 class SecretValues:
@@ -16,33 +42,119 @@ class SecretValues:
         self._journal = journal
         self._secrets = secrets
         self._clock = clock
+        self._changing = threading.Lock()
 
     def versions(self, project: str, environment: str) -> dict[str, int]:
         """Return the current version of every secret of an environment."""
         return dict(self._secrets.versions(f"{project}/{environment}"))
 
-    def put(self, project: str, environment: str, values: Mapping[str, str], who: str) -> dict[str, int]:
-        """Store values and return their versions; raise ``usage`` for a name or value that no program could get."""
-        for name, value in values.items():
-            _check(environment, name, value)
+    def entries(self, project: str, environment: str) -> tuple[SecretEntry, ...]:
+        """Return every secret that is there or that what serves names, in the order of names."""
         key = f"{project}/{environment}"
-        versions = dict(self._secrets.put(key, {name: Secret(value) for name, value in values.items()}))
-        data = {"environment": key, "versions": versions}
-        self._journal.audit(Audit(at=self._clock.now(), who=who, act="secrets set", data=data))
+        versions = self._secrets.versions(key)
+        record = self._journal.environment(project, environment)
+        serving = record.serving if record is not None else None
+        needs = _needs(serving)
+        acts = _acts(self._journal.audits(AUDITS), key, versions)
+        return tuple(
+            _entry(name, versions.get(name, 0), acts.get(name), needs.get(name, "unknown"), serving)
+            for name in sorted({*versions, *needs})
+        )
+
+    def put(self, project: str, environment: str, asked: SecretsPut, who: str) -> dict[str, int]:
+        """Make all changes at once and return the versions of what was stored.
+
+        Raise ``usage`` for a name or value that no program could get, ``busy`` when somebody else was faster.
+        """
+        _check(environment, asked)
+        key = f"{project}/{environment}"
+        values = {**asked.values, **{name: _random(length) for name, length in asked.generate.items()}}
+        with self._changing:
+            self._check_known(key, environment, asked)
+            # An empty value is how the store says that a secret is gone; its versions stay for ways back.
+            change = {**values, **dict.fromkeys(asked.remove, "")}
+            versions = dict(self._secrets.put(key, {name: Secret(value) for name, value in change.items()}))
+        removed = [versions.pop(name) and name for name in asked.remove]
+        data = {"environment": key, "versions": versions, **({"removed": removed} if removed else {})}
+        act = "secrets set" if versions or not removed else "secrets removed"
+        self._journal.audit(Audit(at=self._clock.now(), who=who, act=act, data=data))
         return versions
 
-
-def _check(environment: str, name: str, value: str) -> None:
-    reason = ""
-    if not name.isidentifier() or not name.isascii():
-        reason = f"{name!r} is no name of an environment variable"
-    elif not value or "\0" in value:
-        reason = f"the value of {name} is empty or holds a NUL character"
-    if reason:
+    def _check_known(self, key: str, environment: str, asked: SecretsPut) -> None:
+        there = self._secrets.versions(key)
+        missing = [name for name in asked.remove if name not in there]
+        if missing:
+            raise _unstored(
+                environment, f"{', '.join(missing)} cannot be removed: not set", f"lading secrets list {environment}"
+            )
+        if asked.known is None or asked.known == dict(there):
+            return
         raise LadingError(
-            "usage",
+            "busy",
             doing=f"storing secrets of {environment}",
-            happened=reason,
+            happened="somebody else changed them meanwhile",
             now="nothing was stored",
-            hint="names are letters, digits and underscores: JWT_KEY",
+            hint=f"lading secrets list {environment}, then the same command again",
         )
+
+
+def _needs(serving: Pinned | None) -> dict[str, str]:
+    if serving is None:
+        return {}
+    named = serving.release.manifest.secrets
+    return {**dict.fromkeys(named.optional, "optional"), **dict.fromkeys(named.required, "required")}
+
+
+def _acts(audits: Iterable[Audit], key: str, versions: Mapping[str, int]) -> dict[str, Audit]:
+    """Return the act that set the current version of each secret; ``audits`` come newest first."""
+    found: dict[str, Audit] = {}
+    for audit in audits:
+        if audit.act == "secrets set" and audit.data.get("environment") == key:
+            set_now = audit.data.get("versions", {})
+            found |= {name: audit for name, version in set_now.items() if versions.get(name) == version}
+    return found
+
+
+def _entry(name: str, version: int, act: Audit | None, need: str, serving: Pinned | None) -> SecretEntry:
+    return SecretEntry(
+        name=name,
+        version=version,
+        set=act.at if act is not None else 0.0,
+        set_by=act.who if act is not None else "",
+        need=need,
+        serving=serving.configuration.secret_versions.get(name) if serving is not None else None,
+    )
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def _check(environment: str, asked: SecretsPut) -> None:
+    problems = list(_problems(asked))
+    if problems:
+        raise _unstored(environment, "; ".join(problems), "names are letters, digits and underscores: JWT_KEY")
+
+
+def _problems(asked: SecretsPut) -> Iterator[str]:
+    names = (*asked.values, *asked.generate, *asked.remove)
+    yield from (f"{name!r} is no name of an environment variable" for name in names if not _is_name(name))
+    yield from (f"{name} is named twice" for name in sorted({name for name in names if names.count(name) > 1}))
+    for name, value in asked.values.items():
+        if not value or "\0" in value:
+            yield f"the value of {name} is empty or holds a NUL character"
+        if MASK in value:
+            yield f"the value of {name} holds the dots that stand for a hidden value"
+    for name, length in asked.generate.items():
+        if not SHORTEST <= length <= LONGEST:
+            yield f"{name} cannot be made with {length} characters: {SHORTEST} to {LONGEST} are meant"
+
+
+def _is_name(name: str) -> bool:
+    return name.isidentifier() and name.isascii()
+
+
+def _unstored(environment: str, happened: str, hint: str) -> LadingError:
+    return LadingError(
+        "usage", doing=f"storing secrets of {environment}", happened=happened, now="nothing was stored", hint=hint
+    )

@@ -37,7 +37,7 @@ def deploy(ctx: click.Context, state: State, environment: str, version: str | No
 
 def _prepared(state: State, environment: str, version: str | None) -> tuple[State, Agent, dict[str, Any]]:
     from lading.cli.building import bill_for, carry, provide
-    from lading.cli.project import environment_table
+    from lading.cli.project import environment_table, example_values
     from lading.cli.words import short
 
     outline = state.outline
@@ -53,6 +53,7 @@ def _prepared(state: State, environment: str, version: str | None) -> tuple[Stat
         "environment": environment,
         "version": release["version"],
         "table": table,
+        "examples": example_values(outline.directory),
         "requested_by": requester(),
         "bill": bill_for(built, target),
     }

@@ -18,7 +18,7 @@ def plan(state: State, environment: str, version: str | None) -> None:
     (and carried to the environment's host) when it does not exist yet: that touches nothing that serves.
     """
     from lading.cli.building import bill_for, carry, provide
-    from lading.cli.project import environment_table
+    from lading.cli.project import environment_table, example_values
 
     outline = state.outline
     target = state.agent_for(environment)
@@ -33,6 +33,7 @@ def plan(state: State, environment: str, version: str | None) -> None:
             "environment": environment,
             "version": built.release["version"],
             "table": table,
+            "examples": example_values(outline.directory),
             "requested_by": requester(),
             "bill": bill_for(built, target),
             "dry_run": True,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lading.model.errors import LadingError
 
 if TYPE_CHECKING:
-    from lading.model.manifest import Manifest
+    from lading.model.manifest import Manifest, Tier
 
 MANIFEST = "lading.toml"
+EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example")
 
 
 class Outline(NamedTuple):
@@ -110,3 +111,42 @@ def environment_table(path: Path, environment: str) -> Any:
         raise unknown_environment(environment, path.name, list(manifest.environments))
     refuse_unsupported(manifest, environment, path.name)
     return msgspec.to_builtins(manifest.environments[environment])
+
+
+def environment_tier(path: Path, environment: str) -> Tier:
+    """Return the tier of an environment, as the manifest says it, read shallowly."""
+    from lading.model.manifest import Environment
+
+    table = _tables(path).get(environment)
+    said = table.get("tier") if isinstance(table, dict) else None
+    return Environment(tier=said if said in ("local", "stage", "production") else None).tier_of(environment)
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        found = tomllib.loads(path.read_text()).get("environments")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # The outline has been read, so this is a manifest that is being written right now.
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def example_values(directory: Path) -> dict[str, str]:
+    """Return what the project's example of an environment file says by name; what it says is public, as it is kept
+    in the repository. A file that cannot be read as one says nothing.
+    """
+    from lading.secrets.dotenv import parse
+
+    for name in EXAMPLES:
+        try:
+            text = (directory / name).read_text()
+        except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
+            continue
+        try:
+            return {key: value.reveal() for key, value in parse(text, name).items() if value.reveal()}
+        except LadingError:
+            # It only lends words to a check: its mistakes are nobody's trouble here.
+            return {}
+    return {}

@@ -43,7 +43,7 @@ def promote(ctx: click.Context, state: State, source: str, target: str, version:
 
 def _request(state: State, agent: Agent, source: str, target: str, version: str | None) -> dict[str, Any]:
     from lading.cli.building import Built, carry
-    from lading.cli.project import environment_table
+    from lading.cli.project import environment_table, example_values
 
     table = environment_table(state.outline.path, target)
     nonce = agent.post("/v1/nonces")["nonce"]
@@ -58,6 +58,7 @@ def _request(state: State, agent: Agent, source: str, target: str, version: str 
         "environment": target,
         "version": cargo.release["version"],
         "table": table,
+        "examples": example_values(state.outline.directory),
         "requested_by": requester(),
         "bill": papers if cargo.verdict is None else [*papers, cargo.verdict],
         "nonce": nonce if cargo.verdict is not None else "",

@@ -54,7 +54,7 @@ CODES: Final[dict[str, Code]] = {
     "unpinned": Code(BAD_INPUT, "A dependency is not pinned by version and hash, so the build could change by itself."),
     "secret-in-source": Code(BAD_INPUT, "The artifact would carry a secret: an environment file or a known value."),
     "build-failed": Code(BAD_INPUT, "The build did not produce an artifact."),
-    "secret-missing": Code(REFUSED, "A required secret is missing or empty in the environment."),
+    "secret-missing": Code(REFUSED, "A required secret is missing or empty in the environment, or a placeholder."),
     "secrets-unusable": Code(REFUSED, "An environment's secrets, or the key to them, cannot be read or written."),
     "policy": Code(REFUSED, "The receiving agent's policy does not take this release."),
     "bill": Code(REFUSED, "The release's bill is missing, untrusted, too old, revoked or tampered with."),

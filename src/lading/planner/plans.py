@@ -1,5 +1,7 @@
 """Pure: (release, environment, what is observed) → the plan that is shown, journaled and carried out."""
 
+from collections.abc import Iterator
+
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.plan import Plan, Step
 from lading.model.release import Release
@@ -73,5 +75,15 @@ def _reasons(unit: Pinned, record: EnvironmentRecord) -> tuple[str, ...]:
     if record.serving.release.digest == unit.release.digest:
         if record.serving.configuration.revision == unit.configuration.revision:
             return ("it serves already: rolled out once more, so that it passes anew",)
-        return ("same digest, other configuration: a configuration change is a rollout of the release that serves",)
+        return (
+            "same digest, other configuration: a configuration change is a rollout of the release that serves",
+            *_other_secrets(unit, record.serving),
+        )
     return ()
+
+
+def _other_secrets(unit: Pinned, serving: Pinned) -> Iterator[str]:
+    before, after = serving.configuration.secret_versions, unit.configuration.secret_versions
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            yield f"secret {name}: version {before.get(name, 'none')} → {after.get(name, 'none')}"

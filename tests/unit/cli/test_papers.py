@@ -179,7 +179,7 @@ def test_a_secret_comes_from_standard_input_and_never_out(
     monkeypatch.setattr("sys.stdin", io.StringIO("canary-9\n"))
     assert run("secrets", "set", "local", "KEY").status == 0
     said = run("secrets", "list", "local", "--json")
-    assert said.result == {"secrets": {"KEY": 1}}
+    assert said.result["secrets"] == {"KEY": 1}
     assert "canary-9" not in said.out
     assert agent.world.secrets.get("shop/local", "KEY", 1).reveal() == "canary-9"
     assert "canary-9" not in repr(agent.world.journal.audits())

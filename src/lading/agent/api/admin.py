@@ -6,8 +6,9 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from lading.agent.answers import AddedKey, OwnKey, PolicyAnswer, RemovedKeys, SecretVersions, Trust
+from lading.agent.answers import AddedKey, OwnKey, PolicyAnswer, RemovedKeys, SecretList, SecretVersions, Trust
 from lading.agent.api.wire import answer, body, says, who
+from lading.agent.secret_values import SecretsPut
 from lading.agent.service import AgentService
 
 
@@ -31,15 +32,6 @@ class PolicyChange(msgspec.Struct, frozen=True, kw_only=True):
 
     changes: dict[str, Any]
     reason: str = ""
-
-
-class SecretsPut(msgspec.Struct, frozen=True, kw_only=True):
-    """Values of secrets by name."""
-
-    values: dict[str, str]
-
-    def __repr__(self) -> str:
-        return f"SecretsPut({', '.join(self.values)})"
 
 
 def routes(service: AgentService) -> APIRouter:
@@ -100,14 +92,15 @@ def _environment(router: APIRouter, service: AgentService) -> None:
 
         return answer(await run_in_threadpool(change))
 
-    @router.get("/secrets/{project}/{environment}", **says(SecretVersions))
+    @router.get("/secrets/{project}/{environment}", **says(SecretList))
     def secrets(project: str, environment: str) -> Response:
-        """List the names and versions of an environment's secrets; values never come out."""
-        return answer(SecretVersions(secrets=service.secrets.versions(project, environment)))
+        """List the names and versions of an environment's secrets, and who needs them; values never come out."""
+        entries = service.secrets.entries(project, environment)
+        return answer(SecretList(secrets=service.secrets.versions(project, environment), entries=entries))
 
     @router.put("/secrets/{project}/{environment}", **says(SecretVersions, takes=SecretsPut))
     async def put_secrets(project: str, environment: str, request: Request) -> Response:
-        """Store secrets of an environment; the next rollout uses them."""
+        """Store, make or remove secrets of an environment, all at once; the next rollout uses them."""
         told = await body(request, SecretsPut)
-        versions = await run_in_threadpool(service.secrets.put, project, environment, told.values, who(request))
+        versions = await run_in_threadpool(service.secrets.put, project, environment, told, who(request))
         return answer(SecretVersions(secrets=versions))

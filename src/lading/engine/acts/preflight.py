@@ -38,9 +38,9 @@ def _missing_secrets(step: Preflight) -> list[tuple[str, str, str]]:
     if not missing:
         return []
     environment = step.configuration.environment
-    return [
-        ("secret-missing", f"missing secrets: {', '.join(missing)}", f"lading secrets set {environment} {missing[0]}")
-    ]
+    one = f"lading secrets set {environment} {missing[0]}"
+    hint = one if len(missing) == 1 else f"lading secrets edit {environment}"
+    return [("secret-missing", f"missing secrets: {', '.join(missing)}", hint)]
 
 
 def _platform(context: Context, release: Release) -> list[tuple[str, str, str]]:
