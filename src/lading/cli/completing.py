@@ -121,5 +121,6 @@ COMPLETERS: dict[str, Completer] = {
     "until": _VERSION,
     "service": _completer(_services),
     "name": _completer(_secrets),
+    "names": _completer(_secrets),
     "code": _completer(_codes),
 }

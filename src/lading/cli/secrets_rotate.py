@@ -56,16 +56,16 @@ def _check(environment: str, names: tuple[str, ...], entries: Entries, *, readin
 
 
 def _check_free(state: State, agent: Agent, environment: str) -> None:
-    from lading.cli.rollouts import running
+    from lading.cli.rollouts import newest
 
-    number = running(agent, state.outline.name, environment)
-    if number is not None:
+    last = newest(agent, state.outline.name, environment)
+    if last is not None and last["outcome"] is None:
         raise LadingError(
             "busy",
             doing=f"rotating secrets of {environment}",
-            happened=f"rollout {number} is under way there",
+            happened=f"rollout {last['id']} is under way there",
             now="nothing was stored",
-            hint="once it has ended (lading status): the same command again; --no-deploy only stores",
+            hint=f"lading follow {environment}, then the same command again; --no-deploy only stores",
         )
 
 
