@@ -167,9 +167,9 @@ def _bytes(template: Path, place: Path) -> list[Figure]:
     for role, laid in (("source", False), ("source", True), ("environment", False), ("environment", True)):
         agent = copy_of(template, place / f"{role}-{laid}")
         with ended([agent]):
-            assert agent.deploy("v1.1.0" if laid else "v1.0.0").exit == 0
-            if laid:
-                assert agent.deploy("v1.0.0").exit == 0
+            for version in ("v1.1.0", "v1.0.0") if laid else ("v1.0.0",):
+                told = agent.deploy(version)
+                assert told.exit == 0, told
             change_byte(_file_of(agent, "v1.1.0", role, laid=laid))
             told = agent.deploy("v1.1.0")
             case = f"{role}, {'laid out' if laid else 'stored'}"

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from tests.support_agent import git
 
 LADING = str(Path(sys.executable).with_name("lading"))
 PORTS_EACH = 40  # ports an agent may use: half for its router, half for instances
+PORT_RANGES = 280  # as many agents as may have ports at a time
 COMMAND_LIMIT = 90.0  # seconds a command may take
 
 # What makes a home an agent of its own; everything else of a template may be shared out.
@@ -350,13 +352,27 @@ def _environment(home: Path) -> dict[str, str]:
 
 def _ports() -> int:
     """Return the first of the ports that an agent of this process may use: below those of outgoing connections."""
-    number = next(_agents)
-    first = 9000 + (os.getpid() * 7 + number) % 280 * PORTS_EACH
-    for _ in range(280):
-        if all(_free(port) for port in range(first, first + PORTS_EACH)):
+    start = os.getpid() * 7 + next(_agents)
+    for number in range(start, start + PORT_RANGES):
+        place = number % PORT_RANGES
+        first = 9000 + place * PORTS_EACH
+        if _claimed(place) and all(_free(port) for port in range(first, first + PORTS_EACH)):
             return first
-        first = 9000 + (first - 9000 + PORTS_EACH) % (280 * PORTS_EACH)
-    raise AssertionError("no forty free ports in a row")
+    raise AssertionError(f"no {PORTS_EACH} free ports in a row")
+
+
+def _claimed(place: int) -> bool:
+    """Claim a range of ports for the life of this process, so that other test runs on this machine leave it alone."""
+    folder = Path(tempfile.gettempdir()) / f"lading-test-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    claim = os.open(folder / str(place), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(claim)
+        return False
+    # Left open: the kernel lets go of the claim when this process ends, however it ends.
+    return True
 
 
 def _free(port: int) -> bool:
