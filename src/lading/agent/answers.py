@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from lading.model.bill import Envelope, Policy, Statement, TrustedKey
+from lading.model.environment import Configuration
+from lading.model.manifest import Manifest
 from lading.model.plan import Plan
 from lading.model.release import Release
 from lading.model.rollout import Event, Outcome
@@ -294,7 +296,7 @@ class SecretEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     ``set`` (seconds since the epoch, 0 where it is not known) and ``set_by`` tell of the current version. ``need`` is
     what the release that serves says of it: ``required``, ``optional`` or ``unknown``; ``serving`` the version that
-    serves, null where none does.
+    serves, null where none does. ``problem`` says why the value is a placeholder, empty when it is none.
     """
 
     name: str
@@ -303,6 +305,7 @@ class SecretEntry(msgspec.Struct, frozen=True, kw_only=True):
     set_by: str = ""
     need: str = "unknown"
     serving: int | None = None
+    problem: str = ""
 
 
 class SecretVersions(msgspec.Struct, frozen=True, kw_only=True):
@@ -315,6 +318,18 @@ class SecretList(SecretVersions, frozen=True, kw_only=True):
     """The names and current versions of an environment's secrets; ``entries`` say more, also of missing ones."""
 
     entries: tuple[SecretEntry, ...]
+
+
+class EnvironmentDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One environment: what it serves (null: never deployed), with which configuration and by which frozen manifest
+    (null while it serves nothing; without its smoke suite), what it demands, and its secrets without values.
+    """
+
+    environment: EnvironmentView | None
+    configuration: Configuration | None
+    manifest: Manifest | None
+    policy: dict[str, Any]
+    secrets: tuple[SecretEntry, ...]
 
 
 class InstanceLog(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,8 @@ import msgspec
 from lading.agent.answers import SecretEntry
 from lading.model.environment import Pinned
 from lading.model.errors import LadingError
+from lading.model.manifest import Environment, Tier
+from lading.model.placeholders import placeholder
 from lading.model.secret import MASK, Secret
 from lading.ports.clock import Clock
 from lading.ports.journal import Audit, Journal
@@ -48,6 +50,10 @@ class SecretValues:
         """Return the current version of every secret of an environment."""
         return dict(self._secrets.versions(f"{project}/{environment}"))
 
+    def known(self) -> tuple[Secret, ...]:
+        """Return every value of every environment, to mask what is told."""
+        return tuple(self._secrets.all_values().values())
+
     def entries(self, project: str, environment: str) -> tuple[SecretEntry, ...]:
         """Return every secret that is there or that what serves names, in the order of names."""
         key = f"{project}/{environment}"
@@ -56,10 +62,17 @@ class SecretValues:
         serving = record.serving if record is not None else None
         needs = _needs(serving)
         acts = _acts(self._journal.audits(AUDITS), key, versions)
-        return tuple(
+        tier = record.tier if record is not None else Environment().tier_of(environment)
+        entries = (
             _entry(name, versions.get(name, 0), acts.get(name), needs.get(name, "unknown"), serving)
             for name in sorted({*versions, *needs})
         )
+        return tuple(msgspec.structs.replace(entry, problem=self._problem(key, entry, tier)) for entry in entries)
+
+    def _problem(self, key: str, entry: SecretEntry, tier: Tier) -> str:
+        if not entry.version:
+            return ""
+        return placeholder(entry.name, self._secrets.get(key, entry.name, entry.version).reveal(), tier)
 
     def put(self, project: str, environment: str, asked: SecretsPut, who: str) -> dict[str, int]:
         """Make all changes at once and return the versions of what was stored.

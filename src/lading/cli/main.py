@@ -24,6 +24,7 @@ COMMANDS = {
     "schema": "lading.cli.manifest",
     "release": "lading.cli.release",
     "plan": "lading.cli.plan",
+    "diff": "lading.cli.diff",
     "deploy": "lading.cli.deploy",
     "promote": "lading.cli.promote",
     "rollback": "lading.cli.deploy",

@@ -136,6 +136,9 @@ def detached(state: State, number: int, environment: str) -> click.exceptions.Ex
 
 def conclude(state: State, last: dict[str, Any], *, kind: str = "deploy", turned_back_is_done: bool = False) -> int:
     """Print how a rollout of a kind ended and return the exit status."""
+    from lading.cli.elsewhere import with_comparison
+
+    last = last if turned_back_is_done else with_comparison(state, last)
     rollout = last["rollout"]
     outcome = rollout["outcome"]
     if state.json:

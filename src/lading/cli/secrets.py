@@ -92,7 +92,8 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     since = f"set {age(entry['set'])} by {entry['set_by']}" if entry["set"] else ""
     need = "named by no service" if entry["need"] == "unknown" else entry["need"]
     behind = "" if serving in (None, version) else f"version {serving} serves"
-    return entry["name"], f"version {version}" if version else "missing", since, need, behind
+    notes = "; ".join(note for note in (behind, entry["problem"]) if note)
+    return entry["name"], f"version {version}" if version else "missing", since, need, notes
 
 
 @secrets.command("edit")

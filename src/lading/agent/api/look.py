@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from lading.agent.answers import About, Audits, Environments, Halted, Logs, TakenDown
+from lading.agent.answers import About, Audits, EnvironmentDetail, Environments, Halted, Logs, TakenDown
 from lading.agent.api.wire import answer, says, who
+from lading.agent.detail import detail
 from lading.agent.service import AgentService
 
 
@@ -32,6 +33,11 @@ def routes(service: AgentService) -> APIRouter:
     def take_down(project: str, environment: str, request: Request) -> Response:
         """Stop all that runs of a local environment and its routes; its data stays. What is down stays down."""
         return answer(service.downs.take(project, environment, who(request)))
+
+    @router.get("/environments/{project}/{environment}", **says(EnvironmentDetail))
+    def environment(project: str, environment: str) -> Response:
+        """Say all that may be told of one environment: what it serves and with what, what it demands, what it holds."""
+        return answer(detail(service, project, environment))
 
     @router.get("/logs/{project}/{environment}", **says(Logs))
     def logs(
