@@ -84,13 +84,16 @@ class SecretValues:
         values = {**asked.values, **{name: _random(length) for name, length in asked.generate.items()}}
         with self._changing:
             self._check_known(key, environment, asked)
+            before = self._secrets.versions(key)
             # An empty value is how the store says that a secret is gone; its versions stay for ways back.
             change = {**values, **dict.fromkeys(asked.remove, "")}
             versions = dict(self._secrets.put(key, {name: Secret(value) for name, value in change.items()}))
         removed = [versions.pop(name) and name for name in asked.remove]
-        data = {"environment": key, "versions": versions, **({"removed": removed} if removed else {})}
-        act = "secrets set" if versions or not removed else "secrets removed"
-        self._journal.audit(Audit(at=self._clock.now(), who=who, act=act, data=data))
+        changed = {name: version for name, version in versions.items() if before.get(name) != version}
+        if changed or removed:
+            data = {"environment": key, "versions": changed, **({"removed": removed} if removed else {})}
+            act = "secrets set" if changed else "secrets removed"
+            self._journal.audit(Audit(at=self._clock.now(), who=who, act=act, data=data))
         return versions
 
     def _check_known(self, key: str, environment: str, asked: SecretsPut) -> None:

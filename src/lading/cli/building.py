@@ -48,7 +48,8 @@ def provide_work_tree(state: State, agent: Agent) -> Built:
     """Return the release of what git tracks as it is in the work tree now; what is in no commit is ``-dirty``."""
     outline = state.outline
     with taken(outline.directory, outline.path.name) as tree:
-        _say_left_out(state, tree.untracked)
+        # An .env is not meant to be committed; what it gives is told elsewhere.
+        _say_left_out(state, [name for name in tree.untracked if name != ".env"])
         if tree.changed:
             state.note(f"not committed, so only for local: {_some(tree.changed)}")
         return Built(_found_or_built(state, agent, tree.head, tree.export), agent)

@@ -37,12 +37,15 @@ def deploy(ctx: click.Context, state: State, environment: str, version: str | No
 
 def _prepared(state: State, environment: str, version: str | None) -> tuple[State, Agent, dict[str, Any]]:
     from lading.cli.building import bill_for, carry, provide
-    from lading.cli.project import environment_table, example_values
+    from lading.cli.dotenv import bring
+    from lading.cli.project import environment_table, example_values, read
     from lading.cli.words import short
 
     outline = state.outline
     target = state.agent_for(environment)
-    table = environment_table(outline.path, environment)
+    manifest = read(outline.path)
+    table = environment_table(outline.path, environment, manifest)
+    bring(state, manifest, environment, target, for_tree=version is None)
     built = provide(state, version)
     release = built.release
     state.say(f"{outline.name} {release['version']}  {short(release['digest'])}  → {environment}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lading.cli.project import read, unknown_environment
+from lading.cli.project import read, unknown_environment, with_dotenv
 from lading.model.errors import LadingError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ LOCAL = "local"  # the environment that is meant where none is named
 
 
 class Local(NamedTuple):
-    """A local environment of a project: its name, its table, and the manifest with it."""
+    """A local environment of a project: its name, its table with what the ``.env`` gives, and the manifest."""
 
     name: str
     table: Environment
@@ -57,7 +57,7 @@ def local_environment(state: State, name: str | None, verb: str) -> Local:
     if tier != "local":
         raise _not_local(chosen, tier, verb)
     refuse_unsupported(manifest, chosen, path.name)
-    return Local(chosen, table, manifest, path.parent)
+    return Local(chosen, with_dotenv(path.parent, manifest, chosen), manifest, path.parent)
 
 
 def _only(manifest: Manifest, verb: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lading.model.errors import LadingError
 
 if TYPE_CHECKING:
-    from lading.model.manifest import Manifest, Tier
+    from lading.model.manifest import Environment, Manifest, Tier
 
 MANIFEST = "lading.toml"
 EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example")
@@ -97,7 +97,7 @@ def read(path: Path) -> Manifest:
     return load(path)
 
 
-def environment_table(path: Path, environment: str) -> Any:
+def environment_table(path: Path, environment: str, manifest: Manifest | None = None) -> Any:
     """Return the environment's table of the manifest as JSON-ready data.
 
     Raise ``unknown-environment``, and ``not-supported`` for what this version would have to ignore there.
@@ -106,11 +106,23 @@ def environment_table(path: Path, environment: str) -> Any:
 
     from lading.manifest import refuse_unsupported
 
-    manifest = read(path)
+    manifest = manifest or read(path)
     if environment not in manifest.environments:
         raise unknown_environment(environment, path.name, list(manifest.environments))
     refuse_unsupported(manifest, environment, path.name)
-    return msgspec.to_builtins(manifest.environments[environment])
+    return msgspec.to_builtins(with_dotenv(path.parent, manifest, environment))
+
+
+def with_dotenv(directory: Path, manifest: Manifest, environment: str) -> Environment:
+    """Return an environment's table; a local one with the values that the project's ``.env`` gives to its variables."""
+    import msgspec
+
+    table = manifest.environments[environment]
+    if table.tier_of(environment) != "local":
+        return table
+    from lading.cli.dotenv import read_dotenv
+
+    return msgspec.structs.replace(table, env={**table.env, **read_dotenv(directory, manifest, table).env})
 
 
 def environment_tier(path: Path, environment: str) -> Tier:

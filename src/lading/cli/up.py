@@ -63,8 +63,11 @@ def _request(state: State, local: Local, agent: Agent, *, again: bool) -> dict[s
     import msgspec
 
     from lading.cli.building import bill_for, carry, provide_work_tree
+    from lading.cli.dotenv import bring
+    from lading.cli.project import example_values
     from lading.cli.words import short
 
+    bring(state, local.manifest, local.name, agent)
     built = provide_work_tree(state, state.own_agent())
     version, digest = built.release["version"], built.release["digest"]
     state.say(f"{local.project} {version}  {short(digest)}  → {local.name}\n")
@@ -75,6 +78,7 @@ def _request(state: State, local: Local, agent: Agent, *, again: bool) -> dict[s
         "environment": local.name,
         "version": version,
         "table": msgspec.to_builtins(local.table),
+        "examples": example_values(local.directory),
         "requested_by": requester(),
         "bill": bill_for(built, agent),
         "again": again,

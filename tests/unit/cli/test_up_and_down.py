@@ -75,7 +75,7 @@ def test_what_git_does_not_track_is_left_out(project: Path, run: Run, agent: Mem
     (project / "notes").write_text("")
     said = run("up")
     assert agent.built == [("lading.toml", "requirements.txt")]
-    assert "left out, not committed: .env, notes" in said.err
+    assert "left out, not committed: notes" in said.err
     assert _release(run) == "v1.0.0"
 
 
