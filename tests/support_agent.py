@@ -26,13 +26,14 @@ from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.policies import Policies
-from lading.agent.releases import ReleaseShelf, Report
+from lading.agent.releases import ReleaseShelf
 from lading.agent.results import Results
 from lading.agent.rollouts import Rollouts
 from lading.agent.secret_values import SecretValues
 from lading.agent.service import AgentService
 from lading.agent.status import Status
 from lading.bill.keys import KeyRing
+from lading.build.report import Report
 from lading.engine.context import Locks
 from lading.model.errors import LadingError
 from lading.model.interface import API_VERSION, SOCKET

@@ -17,7 +17,7 @@ from lading.agent.home import Home
 from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.policies import Policies
-from lading.agent.releases import Builder, ReleaseShelf, Report
+from lading.agent.releases import Builder, ReleaseShelf
 from lading.agent.results import Results
 from lading.agent.rollouts import Rollouts
 from lading.agent.secret_values import SecretValues
@@ -28,6 +28,7 @@ from lading.agent.supervisor import Supervisor
 from lading.agent.upkeep import JournalUpkeep
 from lading.bill.keys import KeyRing
 from lading.build.bundle import build_release
+from lading.build.report import Report
 from lading.build.store import OciStore
 from lading.checks.http import HttpChecks
 from lading.checks.prober import HttpProber

@@ -6,14 +6,12 @@ from pathlib import Path
 
 from lading.agent.answers import ReleaseView
 from lading.agent.received import check_manifest, check_record
+from lading.build.report import Report
 from lading.model.errors import LadingError
 from lading.model.manifest import Manifest
 from lading.model.release import Release
 from lading.ports.journal import Journal
 from lading.ports.store import Store
-
-Report = Callable[[str], None]
-
 
 # Builds a release from (the tar of a source, manifest, version, commit, report) and puts its blobs into the store.
 # Errors are ``LadingError``: ``unpinned``, ``secret-in-source``, ``build-failed``, ``no-space``, …

@@ -4,7 +4,7 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,13 +19,13 @@ from lading.build.lock import Place, read_lock
 from lading.build.names import UnsafeArchive
 from lading.build.oci import describe
 from lading.build.pack import chunks_of, pack
+from lading.build.report import Report
 from lading.model.errors import LadingError
 from lading.model.manifest import Build, Manifest
 from lading.model.release import Artifact, Layer, Release, artifact_digest, release_digest
 from lading.model.secret import Secret
 from lading.ports.store import Store
 
-Report = Callable[[str], None]
 # What a crashed build left behind is removed by a later one; none takes this long.
 ABANDONED = 86400.0  # seconds
 MOST_REPORTED = 5

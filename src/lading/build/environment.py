@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from lading.build.leaks import find_values, refuse_leaks
 from lading.build.lock import Locked, Place, write_files
 from lading.build.pack import chunks_of, pack
 from lading.build.pins import pinning_command
+from lading.build.report import Report
 from lading.build.sbom import bill_of_materials
 from lading.build.uvtool import Uv, uv_version
 from lading.model.canonical import canonical_json, digest_of
@@ -43,9 +44,7 @@ class BuiltEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     sbom: str
 
 
-def environment(
-    locked: Locked, platform: Platform, store: Store, place: Place, report: Callable[[str], None]
-) -> BuiltEnvironment:
+def environment(locked: Locked, platform: Platform, store: Store, place: Place, report: Report) -> BuiltEnvironment:
     """Return the environment of a lock, from the cache where the store still has its layer, else built."""
     wanted = {"recipe": RECIPE, "lock": locked.digest, "platform": platform, "uv": uv_version()}
     key = digest_of(wanted).removeprefix("sha256:")
@@ -54,7 +53,7 @@ def environment(
         built = _cached(known, store)
         if built is None:
             started = time.monotonic()
-            built = _build(locked, store, place)
+            built = _build(locked, store, place, report)
             write_whole(known, canonical_json(built))
             took = time.monotonic() - started
             report(f"environment  {len(locked.pins)} packages, {built.layer.size / 1e6:.1f} MB, built in {took:.1f} s")
@@ -81,11 +80,12 @@ def _cached(path: Path, store: Store) -> BuiltEnvironment | None:
     return built if store.has(built.layer.digest) else None
 
 
-def _build(locked: Locked, store: Store, place: Place) -> BuiltEnvironment:
+def _build(locked: Locked, store: Store, place: Place, report: Report) -> BuiltEnvironment:
     home = place.work / "environment"
     requirements = place.work / "requirements"
     write_files(locked.files | locked.settings, requirements)
-    uv = Uv(requirements, place.secrets)
+    installing = f"installing {len(locked.pins)} packages"
+    uv = Uv(requirements, place.secrets, lambda line: report(installing, line))
     doing = f"building the environment of {locked.main}"
     python = ("--python", sys.executable)
     uv.must(doing, "venv", "--relocatable", "--no-project", *python, str(home), hint="see whether uv venv works here")
@@ -95,6 +95,7 @@ def _build(locked: Locked, store: Store, place: Place) -> BuiltEnvironment:
             *("pip", "install", "--require-hashes", "--python", str(home / "bin" / "python"), "-r", locked.main),
             hint=f"if a package is missing from the file, pin again: {pinning_command(locked.main)}",
         )
+    report(f"packing {len(locked.pins)} packages", "")
     tree = _tidied(home)
     refuse_leaks("checking the environment", find_values(tree, [*place.secrets, *uv.passwords]))
     blob = place.work / "environment.blob"

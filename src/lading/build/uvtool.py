@@ -2,9 +2,13 @@
 
 import importlib.metadata
 import os
+import queue
 import signal
 import subprocess
-from collections.abc import Collection, Mapping
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +18,7 @@ from lading.model.secret import Secret, redact
 
 BUILD_LIMIT = 900.0  # seconds
 LAST_LINES = 15
+HEAR_EVERY = 0.5  # seconds between two words of a run that writes nothing
 # Would point uv or a build at some other environment than the one being made.
 LEFT_OUT = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON")
 FIXED = {
@@ -24,6 +29,14 @@ FIXED = {
     "NO_COLOR": "1",
     "PYTHONHASHSEED": "0",
 }
+
+
+# Takes the last line that a run of uv wrote, now and then; raising ends the run.
+Hear = Callable[[str], None]
+
+
+def _unheard(_line: str) -> None:
+    """Nobody listens."""
 
 
 class Ran(NamedTuple):
@@ -40,10 +53,11 @@ class Ran(NamedTuple):
 
 
 class Uv:
-    """uv with this machine's settings, run in one directory."""
+    """uv with this machine's settings, run in one directory; ``hear`` gets its last line, secrets masked."""
 
-    def __init__(self, directory: Path, secrets: Collection[Secret]) -> None:
+    def __init__(self, directory: Path, secrets: Collection[Secret], hear: Hear = _unheard) -> None:
         self._directory = directory
+        self._hear = hear
         self._environment = {name: value for name, value in os.environ.items() if name not in LEFT_OUT} | FIXED
         self.passwords = index_passwords(self._environment)
         self._secrets = [*secrets, *self.passwords]
@@ -55,8 +69,12 @@ class Uv:
         """
         known = self._environment
         environment = known | uv_variables(known) if indexes else without_indexes(known)
-        status, output, messages = _run([uv_binary(), *arguments], self._directory, environment)
+        command = [uv_binary(), *arguments]
+        status, output, messages = _run(command, self._directory, environment, self._tell)
         return Ran(status, output, redact(messages, self._secrets))
+
+    def _tell(self, line: str) -> None:
+        self._hear(redact(line.strip(), self._secrets))
 
     def must(self, doing: str, *arguments: str, hint: str) -> str:
         """Run uv and return its output; raise ``build-failed`` with its last lines when it fails."""
@@ -87,29 +105,61 @@ def uv_binary() -> str:
         raise build_failed("looking for uv", str(error), hint="pip install uv") from error
 
 
-def _run(command: list[str], directory: Path, environment: Mapping[str, str]) -> tuple[int, str, str]:
-    # A session of its own, so that at the limit the compilers of a source build end with it.
-    process = subprocess.Popen(
-        command,
-        cwd=directory,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        output, messages = process.communicate(timeout=BUILD_LIMIT)
-    except subprocess.TimeoutExpired:
-        raise build_failed(
-            f"running uv {command[1]}",
-            f"it took longer than {BUILD_LIMIT:.0f} s",
-            hint="see whether the package index answers",
-        ) from None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    return process.returncode, output, messages
+def _run(
+    command: list[str], directory: Path, environment: Mapping[str, str], hear: Hear = _unheard
+) -> tuple[int, str, str]:
+    """Run a command; ``hear`` gets its last line of messages, again and again, and may raise to end it."""
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        # A session of its own, so that at the limit the compilers of a source build end with it.
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        try:
+            messages = _messages(process, command[1], hear)
+            status = process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        output.seek(0)
+        return status, output.read(), messages
+
+
+def _messages(process: subprocess.Popen[str], what: str, hear: Hear) -> str:
+    """Return what a process wrote to stderr until it closed it; raise ``build-failed`` at the limit."""
+    arriving: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(process, arriving), name="uv", daemon=True).start()
+    deadline = time.monotonic() + BUILD_LIMIT
+    lines = [""]
+    while True:
+        if time.monotonic() > deadline:
+            raise build_failed(
+                f"running uv {what}",
+                f"it took longer than {BUILD_LIMIT:.0f} s",
+                hint="see whether the package index answers",
+            )
+        try:
+            line = arriving.get(timeout=HEAR_EVERY)
+        except queue.Empty:
+            hear(lines[-1])
+            continue
+        if line is None:
+            return "".join(lines)
+        lines.append(line)
+        hear(line)
+
+
+def _read(process: subprocess.Popen[str], arriving: queue.SimpleQueue[str | None]) -> None:
+    assert process.stderr is not None
+    with process.stderr:
+        for line in process.stderr:
+            arriving.put(line)
+    arriving.put(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -9,12 +10,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+STDERR = 2  # file descriptor
+
 
 @contextmanager
-def postponed() -> Iterator[Callable[[], bool]]:
+def postponed(notice: str) -> Iterator[Callable[[], bool]]:
     """Hold Ctrl-C back while the block runs, and yield the way to ask whether it came; a second one strikes at once.
 
-    What was held back does not strike later: whoever asks must act on it.
+    What was held back does not strike later: whoever asks must act on it. ``notice`` is said (on stderr) when it came.
     """
     came: list[int] = []
 
@@ -22,6 +25,8 @@ def postponed() -> Iterator[Callable[[], bool]]:
         came.append(number)
         if len(came) > 1:
             signal.default_int_handler(number, frame)
+        # Not by print: the signal may have come in the middle of one.
+        os.write(STDERR, notice.encode())
 
     with _handled_by(hold):
         yield lambda: bool(came)

@@ -90,7 +90,8 @@ def accepted(state: State, agent: Agent, request: dict[str, Any]) -> dict[str, A
 def _asking(state: State, environment: str) -> Iterator[Callable[[], bool]]:
     """Hold Ctrl-C back until the agent has said whether it accepts, so that what is told then is true."""
     try:
-        with postponed() as interrupted:
+        notice = "" if state.json else "\nwaiting for the agent's answer; Ctrl-C again does not wait for it\n"
+        with postponed(notice) as interrupted:
             yield interrupted
     except KeyboardInterrupt:
         state.note(

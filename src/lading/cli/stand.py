@@ -117,7 +117,7 @@ def next_of(outline: Outline, head: Head | None, known: dict[str, dict[str, Any]
     passed = ""
     for name, entry in known.items():
         if entry is None:
-            return f"lading status {name}"
+            return "lading status"
         if head is None or entry["release"] == head.version:
             passed = name
             continue

@@ -77,6 +77,13 @@ class Yard:
         self.home = home
         self.store = OciStore(home / "store", young=-1.0)
         self.reported: list[str] = []
+        self.overheard: list[tuple[str, str]] = []
+
+    def _report(self, text: str, line: str | None = None) -> None:
+        if line is None:
+            self.reported.append(text)
+        else:
+            self.overheard.append((text, line))
 
     def build(
         self,
@@ -101,5 +108,5 @@ class Yard:
             store=self.store,
             cache=self.home / "cache",
             secrets=[Secret(value) for value in secrets],
-            report=self.reported.append,
+            report=self._report,
         )

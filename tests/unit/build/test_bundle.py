@@ -15,6 +15,7 @@ from lading.build.host import platform_here
 from lading.model.errors import LadingError
 from lading.model.manifest import Build
 from lading.model.release import Release
+from tests.support import until
 from tests.unit.build.archives import Yard, wheel
 
 SOURCE = {"shop/__init__.py": "", "shop/main.py": "VERSION = 1\n", "run.sh": "#!/bin/sh\n"}
@@ -92,6 +93,34 @@ def test_a_source_change_builds_no_environment(yard: Yard, files: Files, monkeyp
     assert diff_ids(second)["environment"] == diff_ids(first)["environment"]
     assert diff_ids(second)["source"] != diff_ids(first)["source"]
     assert any("unchanged" in line for line in yard.reported)
+
+
+def test_a_build_says_what_uv_is_doing(yard: Yard, files: Files) -> None:
+    """While packages are installed, the last line that uv wrote is told."""
+    yard.build(files)
+    assert ("installing 1 packages", "+ greet==1.0") in [(text, line) for text, line in yard.overheard]
+
+
+def test_a_build_that_nobody_waits_for_ends_its_uv(tmp_path: Path) -> None:
+    """Who listens may end the run by raising; its whole session is killed."""
+    command = ["/bin/sh", "-c", "echo $$ >&2; sleep 60"]
+    heard: list[int] = []
+
+    def leave(line: str) -> None:
+        if line.strip():
+            heard.append(int(line))
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        uvtool._run(command, tmp_path, {}, leave)
+    until(lambda: not Path(f"/proc/{heard[0]}").exists() or "Z" in Path(f"/proc/{heard[0]}/stat").read_text())
+
+
+def test_a_build_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its limit a run of uv is killed, however much it talks."""
+    monkeypatch.setattr(uvtool, "BUILD_LIMIT", 0.2)
+    with pytest.raises(LadingError, match="it took longer than"):
+        uvtool._run(["/bin/sh", "-c", "while true; do echo busy >&2; done"], tmp_path, {})
 
 
 def test_a_pruned_environment_is_built_again(yard: Yard, files: Files) -> None:

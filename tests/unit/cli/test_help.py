@@ -168,7 +168,7 @@ def test_lading_alone_starts_no_agent(place: Path, project: Path, run: Run, monk
     monkeypatch.setenv("LADING_HOME", str(place / "fresh"))
     assert _next(run) == "lading deploy local"
     (place / "fresh").mkdir()
-    assert _next(run) == "lading status local"
+    assert _next(run) == "lading status"
     assert "not known" in run().out
     assert not list((place / "fresh").iterdir())
 

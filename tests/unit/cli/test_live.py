@@ -172,7 +172,7 @@ def test_ctrl_c_while_the_agent_is_asked_waits_for_its_answer(
     with _lading(project, "deploy", "stage") as terminal:
         assert asked.wait(10)
         terminal.type("\x03")
-        until(lambda: "^C" in terminal.text)
+        terminal.until("waiting for the agent's answer")
         answer.set()
         assert terminal.wait() == 130
     assert "detached: rollout 1 goes on" in terminal.text
@@ -194,7 +194,7 @@ def test_who_cannot_wait_for_the_answer_is_told_what_is_not_known(project: Path,
     with _lading(project, "deploy", "stage") as terminal:
         assert asked.wait(10)
         terminal.type("\x03")
-        terminal.until("^C")
+        terminal.until("Ctrl-C again does not wait")
         terminal.type("\x03")
         assert terminal.wait() == 130
     answer.set()

@@ -121,8 +121,9 @@ def _bad_source(version: str, reason: str) -> LadingError:
 
 def _built(service: AgentService, source: Path, manifest: Manifest, version: str, commit: str) -> Response:
     def build(tell: Any) -> BuildLine:
-        def report(text: str) -> None:
-            tell({"event": {"kind": "build", "text": text}})
+        def report(text: str, line: str | None = None) -> None:
+            waits = {"kind": "progress", "text": text, "data": {"line": line}}
+            tell({"event": {"kind": "build", "text": text} if line is None else waits})
 
         try:
             release = service.releases.build(source, manifest, version, commit, report)
