@@ -27,6 +27,7 @@ class Terminal:
     def __init__(self, command: Sequence[str], cwd: Path, columns: int = 90, **environment: str) -> None:
         self.screen = pyte.HistoryScreen(columns, 40)
         self.written = b""
+        self.lock = threading.Lock()  # held while the window changes
         self._stream = pyte.ByteStream(self.screen)
         self._master, slave = os.openpty()
         self.resize(columns)
@@ -64,6 +65,11 @@ class Terminal:
         """All of that in one."""
         return "\n".join(self.lines)
 
+    @property
+    def running(self) -> bool:
+        """Whether the command runs still, or something that it wrote has not been shown yet."""
+        return self._process.poll() is None or self._reader.is_alive()
+
     def resize(self, columns: int) -> None:
         """Make the window narrower or wider."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -91,5 +97,6 @@ class Terminal:
                 return  # the last writer closed the terminal
             if not data:
                 return
-            self.written += data
-            self._stream.feed(data)
+            with self.lock:
+                self.written += data
+                self._stream.feed(data)
