@@ -1,5 +1,5 @@
 # One word per intention. `make demo` and `make test` set up what they need.
-.PHONY: setup demo test lint docs bench chaos clean
+.PHONY: setup demo test lint docs picture bench chaos clean
 
 PY = .venv/bin/python
 
@@ -24,6 +24,9 @@ lint: setup
 docs: setup
 	$(PY) -m lading.manifest.reference docs/manifest.md
 	$(PY) -m lading.cli.reference
+
+picture: setup
+	$(PY) -m scripts.picture
 
 bench: setup
 	$(PY) -m benchmarks.run bench

@@ -1,4 +1,4 @@
-"""The picture in the README: a promotion of the example application under traffic, recorded as it ran (``make picture``).
+"""The picture in the README: a promotion of the example application under traffic, as it ran (``make picture``).
 
 Nothing in it is made up. Only what names this machine is kept out, by a name of its own for the agent.
 """
@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyte.graphics
-
+from benchmarks.calm import wait_for_calm
 from benchmarks.house import LADING, ROOT, House, cashback
 from scripts.terminal_svg import Frame, Row, Run, Window, draw
+
 from tests.support_terminal import Terminal
 
-COLUMNS = 98
+COLUMNS = 96
 COMMAND = ("promote", "stage", "production")
 AGENT = "harbour"
 RATE = 120  # requests a second put on production while it changes
@@ -117,7 +118,9 @@ def main() -> int:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
     with House() as house:
         prepare(house)
-        with traffic(house.status("production")["url"]):
+        url = house.status("production")["url"]
+        wait_for_calm(60)
+        with traffic(url):
             frames = record(house)
     target.write_text(draw(frames, COLUMNS, f"lading {' '.join(COMMAND)}: a release enters production under traffic"))
     print(f"{target}: {len(frames)} frames of {frames[-1].at:.1f} s, {target.stat().st_size / 1000:.0f} kB")

@@ -14,7 +14,7 @@ STDERR = 2  # file descriptor
 
 
 @contextmanager
-def postponed(notice: str) -> Iterator[Callable[[], bool]]:
+def postponed(notice: str = "") -> Iterator[Callable[[], bool]]:
     """Hold Ctrl-C back while the block runs, and yield the way to ask whether it came; a second one strikes at once.
 
     What was held back does not strike later: whoever asks must act on it. ``notice`` is said (on stderr) when it came.

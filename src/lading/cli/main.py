@@ -141,8 +141,15 @@ def _fail(error: LadingError, *, json: bool) -> int:
         if not getattr(error, "told", False):
             echo_json({"error": error.to_plain()})
     else:
-        echo(error_text(error), err=True)
+        tell_error(error)
     return error.exit_status if error.exit_status else UNEXPECTED
+
+
+def tell_error(error: LadingError) -> None:
+    """Print an error as people read it, on stderr."""
+    text = error_text(error)
+    head = "refused" if text.startswith("refused:") else ""
+    echo(text.removeprefix(head), err=True, head=head, look="red")
 
 
 def error_text(error: LadingError) -> str:

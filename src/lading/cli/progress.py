@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, ClassVar, NamedTuple, Protocol, TextIO
 
@@ -88,6 +88,16 @@ def lay_out(line: Line, room: int, paint: Paint, signs: Signs) -> list[str]:
     return [f"  {mark} {left}{paint(right, 'dim')}".rstrip(), *(" " * indent + piece for piece in rest)]
 
 
+def sentence(parts: Sequence[str]) -> str:
+    """Join the parts of a last line; where a terminal is too narrow for all of them, the rest goes on below."""
+    room = columns(sys.stdout) if can_redraw(sys.stdout) else sys.maxsize
+    lines: list[str] = []
+    for part in parts:
+        longer = f"{lines[-1]} · {part}" if lines else part
+        lines[-1:] = [longer] if not lines or width(longer) <= room else [lines[-1], part]
+    return "\n".join(lines)
+
+
 class Wait:
     """The step that goes on: its name, what is waited for, the last output of that, and since when."""
 
@@ -101,7 +111,7 @@ class Wait:
     def hear(self, event: dict[str, Any], now: float) -> None:
         """Take over what a line of progress says."""
         data = event.get("data") or {}
-        self.text = _text_of(event) or self.text
+        self.text = one_line(event.get("text", "")) or self.text
         self.last = one_line(data.get("line", ""))
         self.limit = data.get("limit", data.get("seconds"))
         if "left" in data and self.limit is not None:
@@ -226,8 +236,7 @@ class LiveStory:
         if wait is None:
             return []
         now = self.waits.clock()
-        # The last column stays free: writing there makes some terminals wrap.
-        room = columns(self._stream) - 1
+        room = columns(self._stream)
         frame = self._signs.frames[int(now * REDRAWS) % len(self._signs.frames)]
         times = wait.times(now)
         left = pad(fit(f"{_label(wait.name, room)}{wait.text}", room - 6 - len(times)), room - 4 - len(times))

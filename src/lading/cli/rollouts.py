@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from lading.cli.interrupts import ignored, postponed
-from lading.cli.main import INTERRUPTED, error_text
-from lading.cli.progress import story_for
+from lading.cli.main import INTERRUPTED, tell_error
+from lading.cli.progress import sentence, story_for
 from lading.cli.state import State, echo, echo_json
 from lading.cli.words import count
 from lading.client.agent import Agent, AgentError
@@ -145,11 +145,12 @@ def conclude(state: State, last: dict[str, Any], *, kind: str = "deploy", turned
     if state.json:
         echo_json(last)
     elif outcome == "succeeded":
-        state.say(f"\n{_summary(rollout, kind)}")
+        _say_success(state, rollout, kind)
     elif turned_back_is_done and outcome in TURNED_BACK:
         state.say(f"\n{rollout['environment']} serves {rollout['previous'] or 'nothing'}; the rollout was turned back")
     else:
-        echo("\n" + _failure(last), err=True)
+        echo(err=True)
+        tell_error(_failure(last))
     if turned_back_is_done and outcome in TURNED_BACK:
         return 0
     return _exit_status(outcome)
@@ -161,8 +162,9 @@ def _exit_status(outcome: str) -> int:
     return EXIT_OF_OUTCOME[outcome]
 
 
-def _summary(rollout: dict[str, Any], kind: str) -> str:
-    parts = [f"{rollout['environment']} serves {rollout['release']}"]
+def _say_success(state: State, rollout: dict[str, Any], kind: str) -> None:
+    head = f"{rollout['environment']} serves {rollout['release']}"
+    parts = [head]
     if rollout["requests"]:
         parts.append(f"{rollout['lost_requests']:,} of {count(rollout['requests'], 'probe request')} lost")
     if rollout["previous"] and rollout["previous"] != rollout["release"]:
@@ -170,16 +172,17 @@ def _summary(rollout: dict[str, Any], kind: str) -> str:
         back = f"back in one step: lading rollback {rollout['environment']}"
         forward = f"forward again: lading deploy {rollout['environment']} {rollout['previous']}"
         parts.append(forward if kind == "rollback" else back)
-    return " · ".join(parts)
+    state.say()
+    state.say(sentence(parts).removeprefix(head), head=head)
 
 
-def _failure(last: dict[str, Any]) -> str:
+def _failure(last: dict[str, Any]) -> LadingError:
     """Return what turned the rollout around, what serves now, and the next step."""
     rollout = last["rollout"]
     status = _exit_status(rollout["outcome"])
     error = LadingError.from_plain(last.get("error") or {"happened": f"the rollout of {rollout['release']} ended"})
     hint = error.hint or f"lading history {rollout['environment']}"
-    told = LadingError(
+    return LadingError(
         error.code,
         doing=error.doing,
         happened=error.happened,
@@ -187,7 +190,6 @@ def _failure(last: dict[str, Any]) -> str:
         hint=f"{hint}   (exit status {status})",
         details=error.details,
     )
-    return error_text(told)
 
 
 def _what_serves(rollout: dict[str, Any]) -> str:

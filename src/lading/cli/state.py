@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,10 +63,10 @@ class State:
         with working(self, "agent", "starting") as work:
             start(address, lambda line: work.wait("starting", last=line))
 
-    def say(self, text: str = "") -> None:
-        """Print a line for people; nothing in JSON mode."""
+    def say(self, text: str = "", *, head: str = "") -> None:
+        """Print a line for people, with its head standing out; nothing in JSON mode."""
         if not self.json:
-            echo(text)
+            echo(text, head=head)
 
     def note(self, text: str) -> None:
         """Print a line for people beside the result, on stderr."""
@@ -78,18 +79,29 @@ class State:
             echo_json(value)
 
 
-def echo(text: str = "", *, err: bool = False) -> None:
-    """Print text; what a program wrote gives no orders to the terminal it ends up on."""
+def echo(text: str = "", *, err: bool = False, head: str = "", look: str = "bold") -> None:
+    """Print text; what a program wrote gives no orders to the terminal it ends up on.
+
+    ``head`` comes first and stands out where there are colours, as ``look`` says.
+    """
     from lading.cli.cells import harmless
 
-    click.echo(harmless(text), err=err)
+    if head:
+        from lading.cli.terminal import Paint, wants_colour
+
+        head = Paint(wants_colour(sys.stderr if err else sys.stdout))(harmless(head), look)
+    click.echo(head + harmless(text), err=err, color=True if head else None)
+
+
+# JSON leaves these as they are, and some terminals take orders from them.
+_CONTROLS = {number: f"\\u{number:04x}" for number in range(127, 160)}
 
 
 def echo_json(value: Any) -> None:
     """Print a value as one line of JSON."""
     import json
 
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json.dumps(value, ensure_ascii=False).translate(_CONTROLS))
 
 
 pass_state = click.make_pass_decorator(State, ensure=True)

@@ -41,15 +41,18 @@ def _terminal(stream: TextIO) -> bool:
 
 
 def columns(stream: TextIO | None = None) -> int:
-    """Return how many columns a line may fill; the window as it is now, however ``COLUMNS`` found it."""
+    """Return how many columns a line may fill; by the window as it is now, however ``COLUMNS`` found it.
+
+    The last column of a window stays free: writing there makes some terminals wrap.
+    """
     try:
         found = os.get_terminal_size((stream or sys.stdout).fileno()).columns
     except (OSError, ValueError):
         found = 0
     if not found:
         given = os.environ.get("COLUMNS", "")
-        found = int(given) if given.isdecimal() else WIDEST
-    return max(NARROWEST, min(found or WIDEST, WIDEST))
+        found = int(given) if given.isdecimal() else 0
+    return max(NARROWEST, min(found - 1, WIDEST)) if found else WIDEST
 
 
 class Paint:

@@ -78,7 +78,7 @@ def test_an_unforeseen_error_is_told_and_counted(
 def test_ctrl_c_is_exit_status_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """An interrupt ends quietly and says that accepted work goes on."""
 
-    def interrupt(*_words: object) -> None:
+    def interrupt(*_words: object, **_more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lading.cli.state.echo", interrupt)

@@ -9,7 +9,7 @@ import pytest
 
 from lading.cli import progress
 from lading.cli.cells import width
-from lading.cli.progress import LiveStory, PlainStory, working
+from lading.cli.progress import LiveStory, PlainStory, sentence, working
 from lading.cli.state import State
 from lading.cli.terminal import can_redraw, columns, wants_colour
 
@@ -66,7 +66,7 @@ def time() -> Time:
 @pytest.fixture
 def sized(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let every window be as wide as the emulator's is at that moment."""
-    monkeypatch.setattr(progress, "columns", lambda stream=None: min(100, stream.screen.columns))
+    monkeypatch.setattr(progress, "columns", lambda stream=None: min(100, stream.screen.columns - 1))
 
 
 def _event(kind: str, name: str = "", text: str = "", **more: Any) -> dict[str, Any]:
@@ -96,15 +96,15 @@ def test_the_waiting_step_shows_what_it_waits_for(time: Time, sized: None) -> No
     time.now += 4.0
     story.screen.draw()
     assert window.lines == [
-        "  ✓ preflight        disk 41 GB · secrets 2/2                              0.1 s",
+        "  ✓ preflight        disk 41 GB · secrets 2/2                             0.1 s",
         "  ⠹ ready            web/1: 503, expected 200                       0:07 / 0:30",
         "    │ INFO waiting for the database",
     ]
     story.event(_event("done", "ready", "2 tries", subject="web/1 web/2", at=1007.2, seconds=7.0))
     story.screen.draw()
     assert window.lines == [
-        "  ✓ preflight        disk 41 GB · secrets 2/2                              0.1 s",
-        "  ✓ ready            web/1 web/2  2 tries                                  7.0 s",
+        "  ✓ preflight        disk 41 GB · secrets 2/2                             0.1 s",
+        "  ✓ ready            web/1 web/2  2 tries                                 7.0 s",
     ]
 
 
@@ -139,9 +139,9 @@ def test_in_40_columns_a_line_goes_on_below(time: Time, sized: None) -> None:
     story = LiveStory(window, time)
     story.event(_event("done", "preflight", "disk 41 GB · secrets 2/2 · bill accepted", seconds=0.1))
     assert window.lines == [
-        "  ✓ preflight  disk 41 GB ·        0.1 s",
-        "               secrets 2/2 · bill",
-        "               accepted",
+        "  ✓ preflight  disk 41 GB ·       0.1 s",
+        "               secrets 2/2 ·",
+        "               bill accepted",
     ]
 
 
@@ -197,7 +197,7 @@ def test_wide_signs_do_not_shift_the_times(time: Time, sized: None) -> None:
     story = LiveStory(window, time)
     story.event(_event("done", "smoke", "日本語のチェック", seconds=1.0))
     assert width(window.lines[0].replace(" の", "の")) >= 0
-    assert "".join(window.screen.buffer[0][column].data for column in range(55, 60)) == "1.0 s"
+    assert "".join(window.screen.buffer[0][column].data for column in range(54, 59)) == "1.0 s"
 
 
 def test_a_story_that_is_joined_late_knows_how_long_the_step_has_taken(time: Time, sized: None) -> None:
@@ -236,6 +236,14 @@ def test_a_pipe_gets_finished_lines_and_a_sign_of_life(time: Time, capsys: pytes
     assert all("\x1b" not in line for line in told)
 
 
+def test_a_last_line_is_broken_between_its_parts(monkeypatch: pytest.MonkeyPatch, sized: None) -> None:
+    """Where it does not fit, the rest goes on below; a pipe gets it in one."""
+    parts = ["production serves v1.1.0", "0 of 340 probe requests lost", "back in one step: lading rollback production"]
+    assert sentence(parts).count("\n") == 0
+    monkeypatch.setattr("sys.stdout", Window(80))
+    assert sentence(parts).splitlines() == [" · ".join(parts[:2]), parts[2]]
+
+
 @pytest.mark.parametrize(
     ("environ", "terminal", "coloured"),
     [
@@ -266,9 +274,9 @@ def test_only_a_clever_terminal_is_drawn_on() -> None:
 
 
 def test_columns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line fills 100 columns at most; nonsense in COLUMNS is none."""
+    """A line fills 100 columns at most and leaves the last one free; nonsense in COLUMNS is none."""
     stream = io.StringIO()
-    for given, found in (("72", 72), ("300", 100), ("0", 100), ("wide", 100), ("3", 20)):
+    for given, found in (("72", 71), ("300", 100), ("0", 100), ("wide", 100), ("3", 20)):
         monkeypatch.setenv("COLUMNS", given)
         assert columns(stream) == found
 
