@@ -23,6 +23,7 @@ EDIT = re.compile(r"Change `([^`]+)`\s+to\s+`([^`]+)`\s+in\s+`([\w./-]+)`")
 # What differs from run to run, and what it is taken for.
 VARYING = (
     (r"sha256:[0-9a-f]{4}…", "DIGEST"),
+    (r"\b[\w.-]+@[\w.-]+", "WHO"),
     (r"\b(?:signed as|signed by|by) \S+", "SIGNER"),
     (r"at once|\d+ tries", "TRIES"),
     (r"built in \S+ s|unchanged", "BUILT"),

@@ -82,7 +82,8 @@ def _lines(entry: dict[str, Any]) -> list[str]:
     lines = [f"{name} {_idle(entry)}"]
     if entry["release"]:
         since = f"  since {age(entry['since'])}" if entry.get("since") else ""
-        lines = [f"{name} {entry['release']:<12} {short(entry['digest'])}  {entry['url']}{since}"]
+        url = f"  {entry['url']}" if entry["url"] else ""
+        lines = [f"{name} {entry['release']:<12} {short(entry['digest'])}{url}{since}"]
     lines += [f"  {_instance(one)}" for one in entry["instances"]]
     if entry.get("rollout"):
         running = entry["rollout"]

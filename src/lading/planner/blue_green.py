@@ -88,7 +88,8 @@ def _traffic(unit: Pinned, record: EnvironmentRecord, *, back_to_earlier: bool) 
 def _after(unit: Pinned, record: EnvironmentRecord) -> Iterator[Step]:
     strategy = unit.configuration.table.strategy
     watch = strategy.watch if strategy.watch is not None else WATCH[unit.configuration.tier]
-    if watch > 0:
+    # What only runs to its end has nothing to watch.
+    if watch > 0 and unit.instances:
         yield Watch(seconds=watch, errors=strategy.errors, unit=unit, previous=record.serving)
     if record.serving is not None and record.serving.web:
         yield Drain(instances=record.serving.web, limit=strategy.drain_limit, keep=strategy.keep_previous)

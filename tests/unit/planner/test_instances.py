@@ -1,24 +1,22 @@
-"""How the instances of a unit are asked, and what they are told."""
+"""How the instances of a unit are asked, what they are told, and for how long they are watched."""
+
+from typing import Any
 
 import pytest
 
-from lading.model.environment import Pinned
+from lading.model.environment import EnvironmentRecord, InstanceSpec, Observed
 from lading.model.manifest import Build, Database, Environment, Manifest, Probe, Project, Service
+from lading.model.plan import Plan, Watch
 from lading.model.release import Artifact, Layer, Platform, Release
-from lading.planner.units import configure, unit_of
+from lading.planner.plans import plan_release
+from lading.planner.units import configure
 
 READY = Probe(path="/ready")
 URLS = {"main": "sqlite:////srv/main.db", "other": "sqlite+aiosqlite:////srv/other.db"}
 
 
-def unit(ready: Probe, domain: str | None, **databases: Database) -> Pinned:
-    """A unit of one service with this ready check in an environment with this domain, and its databases' places."""
-    manifest = Manifest(
-        project=Project(name="shop"),
-        build={"app": Build(bundle="uv.lock")},
-        services={"web": Service(build="app", command="serve", port=8000, ready=ready)},
-        databases=databases,
-    )
+def planned(manifest: Manifest, domain: str | None = None) -> Plan:
+    """The plan for the first deploy of a manifest to an environment with this domain."""
     digest = "sha256:" + "0" * 64
     artifact = Artifact(
         name="app",
@@ -36,8 +34,23 @@ def unit(ready: Probe, domain: str | None, **databases: Database) -> Pinned:
         commit="0" * 40,
         created=0.0,
     )
-    table = Environment(domain=domain)
-    return unit_of(1, release, configure("stage", table, {}, manifest), URLS)
+    configuration = configure("stage", Environment(domain=domain), {}, manifest)
+    record = EnvironmentRecord(project="shop", name="stage", tier="stage")
+    return plan_release(1, "deploy", release, configuration, Observed(record=record, databases=URLS))
+
+
+def shop(**tables: Any) -> Manifest:
+    """A manifest with these tables beside those that it needs."""
+    return Manifest(project=Project(name="shop"), build={"app": Build(bundle="uv.lock")}, **tables)
+
+
+def instance(ready: Probe, domain: str | None = None, **tables: Any) -> InstanceSpec:
+    """The only instance of a service with this ready check, in an environment with this domain."""
+    service = Service(build="app", command="serve", port=8000, ready=ready)
+    unit = planned(shop(services={"web": service}, **tables), domain).unit
+    assert unit is not None
+    (found,) = unit.instances
+    return found
 
 
 @pytest.mark.parametrize(
@@ -50,7 +63,7 @@ def unit(ready: Probe, domain: str | None, **databases: Database) -> Pinned:
 )
 def test_probes_ask_by_the_name_that_visitors_use(ready: Probe, domain: str | None, host: str | None) -> None:
     """A program that refuses unknown hosts is asked by the environment's domain, unless the check names a host."""
-    asked = unit(ready, domain).instances[0].ready
+    asked = instance(ready, domain).ready
     assert asked is not None
     assert asked.host == host
     assert asked.path == "/ready"
@@ -62,8 +75,17 @@ def test_a_program_learns_of_databases_by_url_or_by_path() -> None:
         "main": Database(engine="sqlite", env="DATABASE_URL"),
         "other": Database(engine="sqlite", env_parts={"DB_NAME": "path", "DB_FILE": "path"}),
     }
-    assert unit(READY, None, **databases).instances[0].databases == {
+    assert instance(READY, databases=databases).databases == {
         "DATABASE_URL": "sqlite:////srv/main.db",
         "DB_NAME": "/srv/other.db",
         "DB_FILE": "/srv/other.db",
     }
+
+
+@pytest.mark.parametrize(
+    ("services", "watched"), [({"mailer": Service(build="app", command="mail")}, True), ({}, False)]
+)
+def test_what_only_runs_to_its_end_is_not_watched(services: dict[str, Service], *, watched: bool) -> None:
+    """A release without a service has nothing that could fail after the cutover, so nobody waits for the watch."""
+    plan = planned(shop(services=services))
+    assert any(isinstance(step, Watch) for step in plan.steps) is watched
