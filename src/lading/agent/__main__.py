@@ -70,7 +70,7 @@ def _run(home: Home) -> None:
     _begin(composition)
     # Made before anybody can connect: whoever hears an answer may tell the agent to end, and it ends in order.
     server = _Server(composition.service.changes, create_app(composition.service))
-    listener = listen(home.root)
+    listener = listen(home.root, composition.group)
     home.write_card(Card(pid=os.getpid(), started=time.time(), version=__version__, socket=str(home.root / SOCKET)))
     try:
         server.run(sockets=[listener])

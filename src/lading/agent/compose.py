@@ -53,13 +53,14 @@ FAULTS_TRACE = "LADING_FAULTS_TRACE"
 
 @dataclasses.dataclass(frozen=True)
 class Composition:
-    """A whole agent: what the interface works with, and what lives beside it."""
+    """A whole agent: what the interface works with, and what lives beside it; ``group`` may open its socket."""
 
     service: AgentService
     world: World
     rollouts: Rollouts
     supervisor: Supervisor
     secrets: AgeSecrets
+    group: str
 
 
 def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition:
@@ -126,7 +127,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         spool=place.spool,
         halt=lambda: _halt(world, router, supervisor, rollouts),
     )
-    return Composition(service, world, rollouts, supervisor, secrets)
+    return Composition(service, world, rollouts, supervisor, secrets, settings.group)
 
 
 def _halt(world: World, router: TraefikRouter, supervisor: Supervisor, rollouts: Rollouts) -> int:

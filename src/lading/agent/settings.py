@@ -34,9 +34,13 @@ class ProcessTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. ``name`` is the agent's name in bills; unset, one is chosen at the first start and kept."""
+    """The whole file. ``name`` is the agent's name in bills; unset, one is chosen at the first start and kept.
+
+    ``group`` names the users who may open the agent's socket, and do everything there, besides its owner and root.
+    """
 
     name: str = ""
+    group: str = ""
     router: RouterTable = RouterTable()
     process: ProcessTable = ProcessTable()
 

@@ -102,7 +102,7 @@ def bill_for(built: Built, target: Agent) -> list[dict[str, Any]]:
 
 
 def _has_it(built: Built, target: Agent) -> bool:
-    return target.address.socket == built.agent.address.socket
+    return target.address.is_same(built.agent.address)
 
 
 def _build_tagged(state: State, agent: Agent, version: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from lading.client.address import Address
+from lading.client.line import line_to, reason
 from lading.client.wire import Answer, Body, UnixConnection
 from lading.model.errors import LadingError
 from lading.model.interface import API_HEADER, API_VERSION, USER_HEADER
@@ -68,7 +69,7 @@ class Agent:
         self, address: Address, start: Callable[[], None] | None = None, patience: float = ANSWER_TIMEOUT
     ) -> None:
         self.address = address
-        self._start = start
+        self._line = line_to(address, start)
         self._patience = patience
 
     def get(self, path: str, **query: Any) -> Any:
@@ -130,39 +131,34 @@ class Agent:
     def _send(
         self, method: str, url: str, body: Body, content_type: str, timeout: float, accept: tuple[int, ...] = ()
     ) -> Iterator[Answer]:
-        connection = self._connect(timeout)
+        headers = {API_HEADER: API_VERSION, USER_HEADER: requester(), "Connection": "close"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        connection, response = self._exchange(method, url, body, headers, timeout)
         try:
-            response = self._response(connection, method, url, body, content_type)
             self._check(response, accept)
             yield response
         finally:
             connection.close()
 
-    def _response(self, connection: UnixConnection, method: str, url: str, body: Body, content_type: str) -> Answer:
-        headers = {API_HEADER: API_VERSION, USER_HEADER: requester(), "Connection": "close"}
-        if body is not None:
-            headers["Content-Type"] = content_type
-        try:
-            _write(connection, method, url, body, headers)
-            return connection.answer()
-        except OSError as error:
-            raise self._broken(error) from error
-
-    def _connect(self, timeout: float) -> UnixConnection:
-        connection = UnixConnection(self.address.socket, timeout)
-        try:
-            connection.connect()
-        except (ConnectionRefusedError, FileNotFoundError) as error:
-            if self._start is None:
-                raise self._unreachable(error) from error
-            self._start()
+    def _exchange(
+        self, method: str, url: str, body: Body, headers: dict[str, str], timeout: float
+    ) -> tuple[UnixConnection, Answer]:
+        whole, harmless = body is None or isinstance(body, bytes), method in ("GET", "HEAD")
+        tried = 0
+        while True:
+            connection = self._line.connect(timeout)
+            tried += 1
             try:
-                connection.connect()
-            except OSError as again:
-                raise self._unreachable(again) from again
-        except OSError as error:
-            raise self._unreachable(error) from error
-        return connection
+                _write(connection, method, url, body, headers)
+                return connection, connection.answer()
+            except OSError as error:
+                connection.close()
+                if tried > 1 or not self._line.again(connection, error, harmless=harmless, whole=whole):
+                    raise self._broken(error) from error
+            except BaseException:
+                connection.close()
+                raise
 
     def _check(self, response: Answer, accept: tuple[int, ...]) -> None:
         spoken = response.headers.get(API_HEADER)
@@ -186,27 +182,11 @@ class Agent:
                 hint="install the same version on both sides, then: lading agent stop; lading agent start",
             )
 
-    def _unreachable(self, error: OSError) -> LadingError:
-        hint = (
-            "lading agent start"
-            if self.address.local
-            else f"on its host: LADING_HOME={self.address.home} lading agent start"
-        )
-        if isinstance(error, PermissionError):
-            hint = "run it as the user who runs the agent (or as root)"
-        return LadingError(
-            "agent-unreachable",
-            doing=f"asking the agent at {self.address}",
-            happened=_reason(error),
-            now="what it serves goes on serving without it",
-            hint=hint,
-        )
-
     def _broken(self, error: Exception) -> BrokenOff:
         return BrokenOff(
             "agent-unreachable",
             doing=f"asking the agent at {self.address}",
-            happened=f"the connection broke off before its answer was complete ({_reason(error)})",
+            happened=f"the connection broke off before its answer was complete ({reason(error)})",
             now="what it serves goes on serving; a rollout that it had accepted goes on once it runs",
             hint="lading status, to see what came of it",
         )
@@ -239,15 +219,3 @@ def _parsed(data: bytes) -> Any:
         return json.loads(data)
     except ValueError:
         return None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no agent runs there (there is no socket)"
-    if isinstance(error, ConnectionRefusedError):
-        return "no agent runs there (its socket is left over)"
-    if isinstance(error, PermissionError):
-        return "permission denied: its socket is for its own user and root alone"
-    if isinstance(error, TimeoutError):
-        return "it took too long"
-    return str(error) or type(error).__name__

@@ -34,6 +34,7 @@ class UnixConnection:
         self._socket: socket.socket | None = None
         self._file: io.BufferedReader | None = None
         self._method = ""
+        self.heard = False  # whether a byte of the answer has come
 
     def connect(self) -> None:
         """Connect to the socket; OSError when nobody listens."""
@@ -74,6 +75,7 @@ class UnixConnection:
         """Read the head of the answer; raise :class:`NotHttp`, or another OSError as the socket gives it."""
         self._file = self._line.makefile("rb")
         while True:
+            self.heard = bool(self._file.peek(1)) or self.heard
             status, reason = _status(_line(self._file))
             headers = _headers(self._file)
             if status >= 200:

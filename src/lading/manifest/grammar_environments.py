@@ -178,7 +178,7 @@ ENVIRONMENT = Table(
         Key(
             "host",
             words.AGENT,
-            "The agent that carries it.",
+            "The agent that carries it: of another machine by ssh, or another one of this machine by its socket.",
             example='"ssh://deploy@example.org"',
             default="the agent on this machine",
         ),

@@ -23,6 +23,11 @@ _QUERY = r"(\?[A-Za-z0-9._~@:%+,=/&-]*)?"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _PORT = r"(:[0-9]{1,5})?"
+# A name, an alias of ssh's configuration or an address; then the home of an agent that is not the whole machine's.
+_SSH = (
+    rf"ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?({_DOMAIN}|[A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]){_PORT}"
+    r"(/[A-Za-z0-9._/@+-]*)?"
+)
 _TEMPLATE_HINT = (r"\{\{", "templates such as {{NAME}} stand in smoke steps only")
 _DOMAIN_HINTS = (
     _TEMPLATE_HINT,
@@ -77,7 +82,7 @@ ENDPOINT = Text(
 AGENT = Text(
     'the address of an agent such as "unix:///run/lading/agent.sock" or "ssh://deploy@example.org"',
     name="address",
-    pattern=rf"^(unix:///[^\s{{}}]+|ssh://([A-Za-z0-9._-]+@)?{_DOMAIN}{_PORT}|https://{_DOMAIN}{_PORT}/?)$",
+    pattern=rf"^(unix:///[^\s{{}}]+|{_SSH}|https://{_DOMAIN}{_PORT}/?)$",
     hints=(
         _TEMPLATE_HINT,
         (r"^http://", "plain http would show the token to everyone on the way; use https or ssh"),

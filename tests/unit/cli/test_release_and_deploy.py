@@ -325,7 +325,7 @@ def test_plan_shows_the_steps_and_opens_nothing(project: Path, run: Run, agent: 
     assert run("plan", "stage", "--json").result["plan"]["steps"]
 
 
-@pytest.mark.parametrize("host", ["ssh://deploy@example.org", "https://example.org"])
+@pytest.mark.parametrize("host", ["https://example.org"])
 def test_transports_of_later_versions_are_refused_by_name(project: Path, run: Run, host: str) -> None:
     """An address of a transport that is not there yet is refused, not ignored."""
     said = run("--agent", host, "status")

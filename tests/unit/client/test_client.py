@@ -255,7 +255,7 @@ def test_addresses_name_sockets_or_homes(host: str, socket_path: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "code"),
-    [("ssh://a@b", "not-supported"), ("https://b", "not-supported"), ("unix://relative", "usage"), ("b", "usage")],
+    [("https://b", "not-supported"), ("unix://relative", "usage"), ("b", "usage")],
 )
 def test_other_addresses_are_refused(host: str, code: str) -> None:
     """What cannot be reached is refused by name."""

@@ -33,7 +33,7 @@ CASES = {
     "jobs.settle.egress": HEAD + '[jobs.settle]\ncommand = "x"\negress = ["a.example:443"]\n' + STAGE,
     "jobs.settle.volumes.data": HEAD + '[jobs.settle]\ncommand = "x"\nvolumes = { data = "/srv" }\n' + STAGE,
     "policy": HEAD + '[policy]\ngates = ["ci/tests"]\n' + STAGE,
-    "environments.stage.host": HEAD + STAGE + 'host = "ssh://deploy@example.org"\n',
+    "environments.stage.host": HEAD + STAGE + 'host = "https://example.org"\n',
     "environments.stage.secrets": HEAD + '[secrets]\nrequired = ["A"]\n' + STAGE + 'secrets = { A = { env = "A" } }\n',
     "environments.stage.access": HEAD + STAGE + 'access = { allow = ["192.0.2.0/24"] }\n',
     "environments.stage.egress": HEAD + STAGE + "egress = { web = [] }\n",
@@ -120,7 +120,7 @@ def test_a_schedule_matters_where_schedules_are_on(table, refused):
 
 def test_other_environments_do_not_matter():
     """Deploying to stage is not stopped by what production asks for."""
-    manifest = load_text(HEAD + STAGE + '[environments.production]\nhost = "ssh://example.org"\n')
+    manifest = load_text(HEAD + STAGE + '[environments.production]\nhost = "https://example.org"\n')
     assert unsupported(manifest, "stage") == []
     assert len(unsupported(manifest, "production")) == 1
 

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 DESCRIPTION = (
     "The interface of a Lading agent, over its Unix socket. Who may open the socket may do everything here: "
-    'its mode is 0600. Every failure is `{"error": {code, doing, happened, now, hint, details}}`.'
+    "its owner, root, and the group that agent.toml may name. "
+    'Every failure is `{"error": {code, doing, happened, now, hint, details}}`.'
 )
 
 

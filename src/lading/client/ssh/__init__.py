@@ -1,0 +1,1 @@
+"""Reaches other machines through the system's own ``ssh``: its configuration, keys, agent and jump hosts."""
