@@ -14,7 +14,7 @@ from lading.client.ssh.problems import no_ssh, problem
 COMMAND = "LADING_SSH"
 
 KEPT = 300  # seconds an unused connection stays open for the next command
-CONNECT_TIMEOUT = 15  # seconds until a machine that does not answer is given up
+CONNECT_TIMEOUT = 15  # seconds until a machine that does not answer is given up; less for who has less patience
 ALIVE_EVERY = 5  # seconds between signs of life
 ALIVE_MISSED = 3  # signs of life that may be missed until a connection counts as cut
 OPEN_TIMEOUT = 90.0  # seconds for connecting and authenticating, jump hosts included
@@ -23,7 +23,6 @@ OPEN_TIMEOUT = 90.0  # seconds for connecting and authenticating, jump hosts inc
 # Host keys, keys, agents and jump hosts are the user's own configuration.
 OPTIONS = (
     "BatchMode=yes",
-    f"ConnectTimeout={CONNECT_TIMEOUT}",
     f"ServerAliveInterval={ALIVE_EVERY}",
     f"ServerAliveCountMax={ALIVE_MISSED}",
     "ForwardAgent=no",
@@ -54,10 +53,10 @@ class Connection:
         self._ssh = shlex.split(os.environ.get(COMMAND, "")) or ["ssh"]
         self.control = Control(*self._ssh, host.login, str(host.port))
 
-    def open(self, remote: Path | None = None) -> None:
+    def open(self, remote: Path | None = None, timeout: float = CONNECT_TIMEOUT) -> None:
         """See that the connection is open and, if given, that a local socket leads to the ``remote`` one.
 
-        Raise ``agent-unreachable`` in words that say what to do. Calling it again changes nothing.
+        ``timeout`` is the patience in seconds with a machine that does not answer at all. Raise ``agent-unreachable`` in words that say what to do. Calling it again changes nothing.
         """
         with self.control.locked():
             if self.is_open():
@@ -65,7 +64,7 @@ class Connection:
                     self._order("forward", *self._leading_to(remote))
                 return
             self.control.clear()
-            self._begin(remote)
+            self._begin(remote, max(1, min(CONNECT_TIMEOUT, int(timeout))))
 
     def is_open(self) -> bool:
         """Tell whether the connection is there."""
@@ -94,8 +93,8 @@ class Connection:
         """Return the words that run a shell command there over this connection."""
         return [*self._call("ControlMaster=no"), "--", self.host.name, command]
 
-    def _begin(self, remote: Path | None) -> None:
-        words = self._call("ControlMaster=yes", f"ControlPersist={KEPT}")
+    def _begin(self, remote: Path | None, patience: int) -> None:
+        words = self._call("ControlMaster=yes", f"ControlPersist={KEPT}", f"ConnectTimeout={patience}")
         # What goes to the background lets go of its standard error, but notes in this file which sockets were refused.
         words += [
             "-N",

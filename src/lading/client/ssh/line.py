@@ -32,7 +32,7 @@ class SshLine:
             connection.connect()
         except OSError:
             self._forward.unlink(missing_ok=True)
-            self._connection.open(self._address.socket)
+            self._connection.open(self._address.socket, timeout)
             self._refusals = self._noted()
             self._connect_fresh(connection)
         return connection
@@ -54,7 +54,7 @@ class SshLine:
         )
 
     def _by_pipe(self, timeout: float) -> UnixConnection:
-        self._connection.open()
+        self._connection.open(timeout=timeout)
         connection = PipeConnection(self._connection, self._address.socket, timeout)
         connection.connect()
         return connection
