@@ -56,11 +56,14 @@ class Connection:
     def open(self, remote: Path | None = None, timeout: float = CONNECT_TIMEOUT) -> None:
         """See that the connection is open and, if given, that a local socket leads to the ``remote`` one.
 
-        ``timeout`` is the patience in seconds with a machine that does not answer at all. Raise ``agent-unreachable`` in words that say what to do. Calling it again changes nothing.
+        ``timeout`` is the patience in seconds with a machine that does not answer at all. Raise ``agent-unreachable``
+        in words that say what to do. Calling it again changes nothing.
         """
         with self.control.locked():
             if self.is_open():
                 if remote is not None and not self.control.forward(remote).exists():
+                    # Somebody has cleaned up; ssh believes that it still leads there.
+                    self._order("cancel", *self._leading_to(remote))
                     self._order("forward", *self._leading_to(remote))
                 return
             self.control.clear()
