@@ -30,6 +30,20 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     isolation: str
 
 
+class MissingBlobs(msgspec.Struct, frozen=True, kw_only=True):
+    """Blobs that are not here, by digest with how many of their first bytes are; and the bytes that are free."""
+
+    missing: dict[str, int]
+    free: int
+
+
+class BlobProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of a blob's bytes are here now, and whether that is all of it."""
+
+    here: int
+    whole: bool
+
+
 class Halted(msgspec.Struct, frozen=True, kw_only=True):
     """How many instances were stopped."""
 

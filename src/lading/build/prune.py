@@ -7,9 +7,12 @@ from typing import Protocol
 
 from lading.build.index import Descriptor, Index
 from lading.build.laid import remove_tree
+from lading.build.partial import SUFFIX as PARTIAL
 
 # Under way or left by a crash; a transfer touches its file all the time, so an old one is left over.
 ABANDONED = 3600.0  # seconds
+# The half of a blob, kept for a sender that was cut off and comes back.
+UNFINISHED = 24 * 3600.0  # seconds
 SBOM_ANNOTATION = "dev.lading.sbom"
 
 
@@ -54,7 +57,7 @@ def _named(blobs: Path, entry: Descriptor) -> set[str]:
 
 
 def _prune_blob(path: Path, wanted: Collection[str], before: float) -> int:
-    limit = before - ABANDONED if path.name.endswith(".new") else before
+    limit = before - {".new": ABANDONED, PARTIAL: UNFINISHED}.get(path.suffix, 0.0)
     status = path.stat()
     if f"sha256:{path.name}" in wanted or status.st_mtime > limit:
         return 0

@@ -20,6 +20,7 @@ from lading.build.disk import room_for, sync_directory
 from lading.build.errors import corrupt
 from lading.build.index import Index
 from lading.build.laid import LaidOut
+from lading.build.partial import Arriving
 from lading.build.prune import prune
 from lading.model.release import Layer, Release
 
@@ -76,6 +77,16 @@ class OciStore:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def arrived(self, digest: str) -> int:
+        """Return how many of a blob's first bytes have come in pieces."""
+        return 0 if self.has(digest) else self._arriving(digest).here()
+
+    def add(self, digest: str, offset: int, chunks: Iterator[bytes], size: int) -> int:
+        """Add pieces to a blob; it gets its name with the last one, hashed and on disk."""
+        if self.has(digest):
+            return size
+        return self._arriving(digest).take(offset, chunks, size)
+
     def open(self, digest: str) -> BinaryIO:
         """Open a blob for reading; KeyError when it is not there."""
         try:
@@ -126,6 +137,14 @@ class OciStore:
         if match is None:
             raise KeyError(digest)
         return self.blobs / match[1]
+
+    def _arriving(self, digest: str) -> Arriving:
+        match = DIGEST.fullmatch(digest)
+        if match is None:
+            raise corrupt(f"storing {digest}", "that is no sha256 digest")
+        with self._lock:
+            lock = self._locks[digest]
+        return Arriving(self.blobs, match[1], lock)
 
     def _laid(self, diff_id: str) -> LaidOut:
         match = DIGEST.fullmatch(diff_id)

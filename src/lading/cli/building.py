@@ -88,7 +88,12 @@ def carry(state: State, built: Built, target: Agent) -> None:
     from lading.cli.progress import working
 
     with working(state, "transfer", f"to the agent {target.address}") as work:
-        moved = send_release(built.release, built.agent, target)
+        moved = send_release(
+            built.release,
+            built.agent,
+            target,
+            lambda arrived, total: work.wait(f"{size(arrived)} of {size(total)} to the agent {target.address}"),
+        )
         work.done(f"{moved.sent} of {moved.total} layers, {size(moved.size)}")
 
 

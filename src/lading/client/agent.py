@@ -18,7 +18,6 @@ from lading.model.interface import API_HEADER, API_VERSION, USER_HEADER
 ANSWER_TIMEOUT = 60.0  # seconds an agent may take for one answer
 SILENCE_TIMEOUT = 30.0  # seconds a stream may be silent; an agent sends an empty line every few seconds
 CHUNK = 1 << 16  # bytes read at a time
-OK = 200
 
 
 class AgentError(LadingError):
@@ -103,40 +102,57 @@ class Agent:
             except OSError as error:
                 raise StreamLost(str(error)) from error
 
-    def has_blob(self, digest: str) -> bool:
-        """Tell whether the agent's store holds a blob."""
-        with self._send("HEAD", f"/v1/blobs/{digest}", None, "", ANSWER_TIMEOUT, accept=(404,)) as response:
-            return response.status == OK
+    def missing(self, blobs: dict[str, int], *, sending: bool = True) -> dict[str, int]:
+        """Return which of the blobs (by digest, with their sizes) the agent lacks, and how many bytes of each it has.
 
-    def blob(self, digest: str) -> Iterator[bytes]:
-        """Yield the bytes of a blob."""
-        with self._send("GET", f"/v1/blobs/{digest}", None, "", ANSWER_TIMEOUT) as response:
-            while chunk := response.body.read(CHUNK):
-                yield chunk
+        With ``sending``, raise ``no-space`` when it has no room for them.
+        """
+        answer = self.post("/v1/blobs/missing", {"blobs": blobs, "sending": sending})
+        found: dict[str, int] = answer["missing"]
+        return found
 
-    def put_blob(self, digest: str, chunks: Iterator[bytes]) -> None:
-        """Store a blob at the agent, which verifies it."""
-        with self._send("PUT", f"/v1/blobs/{digest}", chunks, "application/octet-stream", ANSWER_TIMEOUT) as response:
-            response.body.read()
+    def blob(self, digest: str, offset: int = 0) -> Iterator[bytes]:
+        """Yield the bytes of a blob, from ``offset`` on."""
+        url = _url(f"/v1/blobs/{digest}", {"offset": offset or None})
+        with self._send("GET", url, None, "", ANSWER_TIMEOUT) as response:
+            try:
+                while chunk := response.body.read(CHUNK):
+                    yield chunk
+            except OSError as error:
+                raise self._broken(error) from error
+
+    def add_to_blob(self, digest: str, offset: int, size: int, data: bytes, encoding: str = "") -> int:
+        """Add bytes to a blob of ``size`` bytes at the agent, from ``offset`` on; return how many are there then.
+
+        The agent verifies the blob with its last byte. ``encoding`` is ``zstd`` for compressed data.
+        """
+        url = _url(f"/v1/blobs/{digest}", {"offset": offset, "size": size})
+        headers = {"Content-Encoding": encoding} if encoding else {}
+        with self._send("PATCH", url, data, "application/octet-stream", ANSWER_TIMEOUT, **headers) as response:
+            here: int = self._read(response)["here"]
+        return here
 
     def _json(self, method: str, path: str, body: Any, query: dict[str, Any]) -> Any:
         data = None if body is None else json.dumps(body).encode()
         with self._send(method, _url(path, query), data, "application/json", self._patience) as response:
-            try:
-                return json.loads(response.body.read() or b"null")
-            except (OSError, ValueError) as error:
-                raise self._broken(error) from error
+            return self._read(response)
+
+    def _read(self, response: Answer) -> Any:
+        try:
+            return json.loads(response.body.read() or b"null")
+        except (OSError, ValueError) as error:
+            raise self._broken(error) from error
 
     @contextmanager
     def _send(
-        self, method: str, url: str, body: Body, content_type: str, timeout: float, accept: tuple[int, ...] = ()
+        self, method: str, url: str, body: Body, content_type: str, timeout: float, **headers: str
     ) -> Iterator[Answer]:
-        headers = {API_HEADER: API_VERSION, USER_HEADER: requester(), "Connection": "close"}
+        sent = {API_HEADER: API_VERSION, USER_HEADER: requester(), "Connection": "close", **headers}
         if body is not None:
-            headers["Content-Type"] = content_type
-        connection, response = self._exchange(method, url, body, headers, timeout)
+            sent["Content-Type"] = content_type
+        connection, response = self._exchange(method, url, body, sent, timeout)
         try:
-            self._check(response, accept)
+            self._check(response)
             yield response
         finally:
             connection.close()
@@ -160,9 +176,9 @@ class Agent:
                 connection.close()
                 raise
 
-    def _check(self, response: Answer, accept: tuple[int, ...]) -> None:
+    def _check(self, response: Answer) -> None:
         spoken = response.headers.get(API_HEADER)
-        if response.status >= 400 and response.status not in accept:
+        if response.status >= 400:
             answer = _parsed(response.body.read())
             if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
                 raise AgentError(answer)

@@ -64,7 +64,10 @@ class UnixConnection:
             lines.append(f"Content-Length: {len(whole)}")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         if isinstance(whole, bytes):
-            self._line.sendall(head + whole)
+            self._line.sendall(head + whole[:CHUNK])
+            # Patience is for every piece anew: a slow line is no dead one.
+            for start in range(CHUNK, len(whole), CHUNK):
+                self._line.sendall(whole[start : start + CHUNK])
             return
         self._line.sendall(head)
         for piece in _pieces(whole):

@@ -11,6 +11,7 @@ import httpx
 import jsonschema
 import msgspec
 import pytest
+import zstandard
 
 from lading.agent.api.app import create_app
 from lading.agent.api.wire import status_of
@@ -278,6 +279,39 @@ def test_a_build_that_fails_unforeseen_says_so_in_the_stream(client: Client, age
     """A reader is never left without a last line."""
     answer = client.post(f"/v1/releases/{PROJECT}/v1.0.0", content=_manifest() + b"\nno tar")
     assert json.loads(answer.text.splitlines()[-1])["error"]["code"] == "unexpected"
+
+
+def test_a_blob_arrives_in_pieces(client: Client) -> None:
+    """The agent says what it lacks and from which byte on, and takes pieces, compressed or not, in order."""
+    data = b"layer " * 1000
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    wanted = {"blobs": {digest: len(data)}}
+    place = f"/v1/blobs/{digest}?size={len(data)}&offset="
+    assert client.post("/v1/blobs/missing", json=wanted).json()["missing"] == {digest: 0}
+    told = client.request("PATCH", f"{place}0", content=data[:100])
+    assert told.json() == {"here": 100, "whole": False}
+    assert client.post("/v1/blobs/missing", json=wanted).json()["missing"] == {digest: 100}
+    gap = client.request("PATCH", f"{place}200", content=data[200:])
+    assert (gap.status_code, gap.json()["error"]["code"]) == (422, "usage")
+    rest = zstandard.ZstdCompressor().compress(data[100:])
+    bad = client.request("PATCH", f"{place}100", content=b"no zstd", headers={"Content-Encoding": "zstd"})
+    assert bad.json()["error"]["code"] == "artifact-corrupt"
+    unknown = client.request("PATCH", f"{place}100", content=rest, headers={"Content-Encoding": "br"})
+    assert unknown.json()["error"]["code"] == "usage"
+    told = client.request("PATCH", f"{place}100", content=rest, headers={"Content-Encoding": "zstd"})
+    assert told.json() == {"here": len(data), "whole": True}
+    assert client.post("/v1/blobs/missing", json=wanted).json()["missing"] == {}
+    assert client.get(f"/v1/blobs/{digest}?offset=5990").content == data[5990:]
+
+
+def test_what_has_no_room_is_refused_before_it_is_sent(agent: MemoryAgent, client: Client) -> None:
+    """The disk is asked first; who only asks what is there is told."""
+    free = agent.world.store.free_bytes()
+    wanted = {"blobs": {"sha256:" + "0" * 64: free}}
+    refused = client.post("/v1/blobs/missing", json=wanted)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (507, "no-space")
+    assert "MB are needed" in refused.json()["error"]["happened"]
+    assert client.post("/v1/blobs/missing", json={**wanted, "sending": False}).json()["free"] == free
 
 
 def test_a_blob_is_stored_verified_and_given_back(client: Client) -> None:

@@ -1,6 +1,7 @@
 """Clients that send too much, stop in the middle or go away: the agent keeps its memory, its disk and its temper."""
 
 import asyncio
+import hashlib
 import logging
 import socket
 from collections.abc import Iterator
@@ -74,6 +75,19 @@ def test_an_upload_that_breaks_off_leaves_nothing(
         until(lambda: _answers(agent))
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert agent.built == []
+
+
+def test_what_came_of_a_blob_before_a_cut_is_kept(agent: MemoryAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender that says nothing any more counts as gone, and the next one goes on where it ended."""
+    monkeypatch.setattr("lading.agent.api.streams.BODY_SILENCE", 0.05)
+    data = b"layer"
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    head = f"PATCH /v1/blobs/{digest}?offset=0&size=5 HTTP/1.1"
+    line = _connected(agent.home, head, b"Content-Length: 5\r\n\r\nlay")
+    with line:
+        until(lambda: agent.world.store.arrived(digest) == 3)
+        assert b"400" in line.recv(4096)
+    assert agent.world.store.arrived(digest) == 3
 
 
 def test_who_stops_following_is_forgotten(agent: MemoryAgent) -> None:

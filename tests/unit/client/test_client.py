@@ -15,7 +15,7 @@ import pytest
 from lading.client.address import Address, parse_address
 from lading.client.agent import Agent, AgentError, StreamLost
 from lading.client.follow import follow
-from lading.client.transfer import find_release, send_release
+from lading.client.transfer import find_release
 from lading.model.errors import LadingError
 from lading.model.interface import API_HEADER, API_VERSION
 from tests.support_agent import ShortDirectory
@@ -206,31 +206,6 @@ def test_following_a_rollout_that_is_not_known_ends_at_once(path: Path) -> None:
     with answering(path, say(body, status=404)) as asked, pytest.raises(AgentError):
         list(follow(agent_on(path), 7))
     assert len(asked) == 1
-
-
-def test_only_missing_blobs_are_sent(tmp_path: Path) -> None:
-    """A transfer asks for each blob once, sends what the other side lacks, and the record last."""
-    done: list[str] = []
-
-    class Source:
-        def blob(self, digest: str) -> Iterator[bytes]:
-            yield digest.encode()
-
-    class Target:
-        def has_blob(self, digest: str) -> bool:
-            return digest == "sha256:a"
-
-        def put_blob(self, digest: str, chunks: Iterator[bytes]) -> None:
-            done.append(f"{digest} {b''.join(chunks).decode()}")
-
-        def put(self, path: str, body: Any) -> None:
-            done.append(path)
-
-    layers = [{"digest": "sha256:a", "size": 10}, {"digest": "sha256:b", "size": 5}]
-    release = {"project": "shop", "version": "v1", "artifacts": [{"layers": layers}]}
-    moved = send_release(release, Source(), Target())  # type: ignore[arg-type]
-    assert moved == (1, 2, 5)
-    assert done == ["sha256:b sha256:b", "/v1/releases/shop/v1"]
 
 
 def test_a_release_that_is_not_known_is_none(path: Path) -> None:

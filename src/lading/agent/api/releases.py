@@ -3,22 +3,31 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from lading.agent.answers import BuildLine, Releases
+from lading.agent.answers import BlobProgress, BuildLine, MissingBlobs, Releases
 from lading.agent.api.streams import WorkResponse, with_body
 from lading.agent.api.wire import answer, body, says
 from lading.agent.service import AgentService
+from lading.engine.acts.preflight import RESERVE, UNPACKED
 from lading.model.errors import LadingError
 from lading.model.manifest import Manifest
 from lading.model.release import Release
 
 CHUNK = 1 << 16  # bytes of a blob sent at a time
 LONGEST_MANIFEST = 1 << 20  # bytes of the first line of a source
+
+
+class BlobsAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Blobs by digest, with their sizes in bytes; ``sending`` says that those that are missing come next."""
+
+    blobs: dict[str, int]
+    sending: bool = True
 
 
 def routes(service: AgentService) -> APIRouter:
@@ -51,20 +60,32 @@ def routes(service: AgentService) -> APIRouter:
         release = await body(request, Release)
         return answer(await with_body(request, lambda _: service.releases.take_over(project, version, release)))
 
+    _blobs(router, service)
+    return router
+
+
+def _blobs(router: APIRouter, service: AgentService) -> None:
+    @router.post("/blobs/missing", **says(MissingBlobs, takes=BlobsAsked))
+    async def missing_blobs(request: Request) -> Response:
+        """Say which blobs are not here, and from which byte on; refuse when the disk has no room for them."""
+        asked = await body(request, BlobsAsked)
+        return answer(await run_in_threadpool(_missing, service, asked))
+
     @router.head("/blobs/{digest}", responses={404: {"description": "Not here"}})
     def has_blob(digest: str) -> Response:
         """Tell whether a blob is here: 200 or 404."""
         return Response(status_code=200 if service.store.has(digest) else 404)
 
     @router.get("/blobs/{digest}", response_class=Response)
-    def get_blob(digest: str) -> Response:
-        """Give the bytes of a blob."""
+    def get_blob(digest: str, offset: Annotated[int, Query(ge=0)] = 0) -> Response:
+        """Give the bytes of a blob, from ``offset`` on."""
         try:
             file = service.store.open(digest)
         except KeyError as error:
             raise LadingError(
                 "unknown-release", doing="reading a blob", happened=f"{digest} is not here", hint="lading release"
             ) from error
+        file.seek(offset)
         return StreamingResponse(_read(file), media_type="application/octet-stream")
 
     @router.put("/blobs/{digest}", **says(None, status=201))
@@ -73,7 +94,67 @@ def routes(service: AgentService) -> APIRouter:
         await with_body(request, lambda chunks: service.store.put(digest, chunks))
         return Response(status_code=201)
 
-    return router
+    @router.patch("/blobs/{digest}", **says(BlobProgress))
+    async def add_to_blob(
+        digest: str, request: Request, offset: Annotated[int, Query(ge=0)], size: Annotated[int, Query(ge=0)]
+    ) -> Response:
+        """Add bytes to a blob of ``size`` bytes, from ``offset`` on; what came before a cut is kept.
+
+        ``Content-Encoding: zstd`` says that they are compressed.
+        """
+        encoding = request.headers.get("content-encoding", "")
+        here = await with_body(
+            request, lambda chunks: service.store.add(digest, offset, _plain(chunks, encoding), size)
+        )
+        return answer(BlobProgress(here=here, whole=here == size))
+
+
+def _missing(service: AgentService, asked: BlobsAsked) -> MissingBlobs:
+    store = service.store
+    missing = {digest: store.arrived(digest) for digest in asked.blobs if not store.has(digest)}
+    free = store.free_bytes()
+    # They come compressed, and are laid out beside it.
+    needed = RESERVE + sum((1 + UNPACKED) * asked.blobs[digest] - here for digest, here in missing.items())
+    if missing and asked.sending and needed > free:
+        raise LadingError(
+            "no-space",
+            doing=f"receiving {len(missing)} of {len(asked.blobs)} layers",
+            happened=f"{free / 1e6:,.0f} MB are free where releases are stored, {needed / 1e6:,.0f} MB are needed",
+            now="nothing was sent; what serves goes on serving",
+            hint="free some disk space on that machine, then the same command again",
+        )
+    return MissingBlobs(missing=missing, free=free)
+
+
+def _plain(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    if encoding in ("", "identity"):
+        return chunks
+    if encoding == "zstd":
+        return _unsqueezed(chunks)
+    raise LadingError(
+        "usage",
+        doing="receiving a blob",
+        happened=f"its encoding is {encoding!r}, and this agent reads zstd",
+        now="nothing of it was kept",
+        hint="the interface is described by GET /openapi.json",
+    )
+
+
+def _unsqueezed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    import zstandard
+
+    reading = zstandard.ZstdDecompressor().decompressobj()
+    for chunk in chunks:
+        try:
+            yield reading.decompress(chunk)
+        except zstandard.ZstdError as error:
+            raise LadingError(
+                "artifact-corrupt",
+                doing="receiving a blob",
+                happened=f"what was sent is not zstd: {error}",
+                now="what had come before it is kept",
+                hint="the same command again goes on from there",
+            ) from error
 
 
 def _spool(directory: Path, project: str, version: str, chunks: Iterator[bytes]) -> tuple[Path, Manifest]:

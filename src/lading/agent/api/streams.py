@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import msgspec
-from anyio import from_thread, to_thread
+from anyio import from_thread, move_on_after, to_thread
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from lading.agent.answers import EventLine, RolloutAnswer
@@ -22,6 +23,7 @@ from lading.ports.journal import Journal
 
 log = logging.getLogger(__name__)
 
+BODY_SILENCE = 60.0  # seconds without a byte of a body after which its sender counts as gone: a cut line says nothing
 HEARTBEAT = 5.0  # seconds of silence after which a stream sends an empty line, so that clients notice a dead agent
 
 
@@ -30,10 +32,12 @@ async def with_body(request: Request, work: Callable[[Iterator[bytes]], Any]) ->
     chunks = request.stream().__aiter__()
 
     async def receive() -> bytes | None:
-        async for chunk in chunks:
-            if chunk:
-                return chunk
-        return None
+        with move_on_after(BODY_SILENCE):
+            async for chunk in chunks:
+                if chunk:
+                    return chunk
+            return None
+        raise ClientDisconnect
 
     def read() -> Iterator[bytes]:
         while (chunk := from_thread.run(receive)) is not None:

@@ -20,6 +20,19 @@ class Store(Protocol):
         """Store a blob; it appears whole and verified or not at all. Storing it again does nothing."""
         ...
 
+    def arrived(self, digest: str) -> int:
+        """Return how many of a blob's first bytes are here: those of :meth:`add` so far; 0 when it is whole."""
+        ...
+
+    def add(self, digest: str, offset: int, chunks: Iterator[bytes], size: int) -> int:
+        """Add to a blob that arrives in pieces, and return how many of its ``size`` bytes are here then.
+
+        What came before the sender broke off is kept; bytes that are here already are passed over. With the last byte
+        the blob appears, verified; when it is not what its digest says, nothing of it is kept. Raise ``usage`` when
+        bytes before ``offset`` are missing.
+        """
+        ...
+
     def open(self, digest: str) -> BinaryIO:
         """Open a blob for reading; KeyError when it is not there."""
         ...

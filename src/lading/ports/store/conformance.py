@@ -100,6 +100,63 @@ class StoreConformance(ABC):
         store.put(digest, iter([b"one", b"two"]))
         assert store.has(digest)
 
+    def test_a_blob_arrives_in_pieces(self, store: Store) -> None:
+        """Each call says how much is here; the blob appears with its last byte, and not before."""
+        digest = sha256(b"one two three")
+        assert store.arrived(digest) == 0
+        assert store.add(digest, 0, iter([b"one", b" "]), 13) == 4
+        assert (store.arrived(digest), store.has(digest)) == (4, False)
+        assert store.add(digest, 4, iter([b"two three"]), 13) == 13
+        assert (store.arrived(digest), store.has(digest)) == (0, True)
+        with store.open(digest) as blob:
+            assert blob.read() == b"one two three"
+        assert store.add(digest, 4, iter([b"whatever"]), 13) == 13
+
+    def test_what_came_before_a_cut_is_kept(self, store: Store) -> None:
+        """A sender that breaks off leaves what it sent; who comes after it goes on there, or before."""
+        digest = sha256(b"one two three")
+
+        def chunks() -> object:
+            yield b"one "
+            raise ConnectionError("gone")
+
+        try:
+            store.add(digest, 0, chunks(), 13)  # type: ignore[arg-type]
+        except ConnectionError:
+            assert store.arrived(digest) == 4
+        assert store.add(digest, 2, iter([b"e two"]), 13) == 7
+        assert store.add(digest, 0, iter([b"one two three"]), 13) == 13
+        assert store.has(digest)
+
+    def test_pieces_with_a_gap_are_refused(self, store: Store) -> None:
+        """Bytes whose predecessors are missing are not taken, and harm nothing."""
+        digest = sha256(b"one two three")
+        store.add(digest, 0, iter([b"one"]), 13)
+        assert code_of(store.add, digest, 5, iter([b"wo three"]), 13) == "usage"
+        assert store.arrived(digest) == 3
+
+    def test_pieces_of_another_blob_are_not_kept(self, store: Store) -> None:
+        """What is not its digest in the end, or is longer than it says, is gone whole, so that it can be sent anew."""
+        digest = sha256(b"one two three")
+        assert code_of(store.add, digest, 0, iter([b"one two THREE"]), 13) == "artifact-corrupt"
+        assert code_of(store.add, digest, 0, iter([b"one two three four"]), 13) == "artifact-corrupt"
+        assert (store.arrived(digest), store.has(digest)) == (0, False)
+        assert store.add(digest, 0, iter([b"one two three"]), 13) == 13
+
+    def test_two_senders_of_one_blob_do_not_harm_each_other(self, store: Store) -> None:
+        """A sender that hangs holds up nobody, and what it says later is passed over."""
+        digest = sha256(b"one two three")
+        seen = []
+
+        def slow() -> object:
+            yield b"one "
+            seen.append(store.add(digest, 4, iter([b"two three"]), 13))
+            yield b"two "
+
+        assert store.add(digest, 0, slow(), 13) == 13  # type: ignore[arg-type]
+        assert seen == [13]
+        assert store.has(digest)
+
     def test_an_absent_blob_is_a_key_error(self, store: Store) -> None:
         """Opening what is not there raises KeyError."""
         try:
