@@ -18,6 +18,7 @@ COMPLETING = "_LADING_COMPLETE"  # the variable by which the script of ``lading 
 PIPE_CLOSED = 141  # exit status when the reader of our output went away
 
 COMMANDS = {
+    "init": "lading.cli.init",
     "check": "lading.cli.manifest",
     "up": "lading.cli.up",
     "down": "lading.cli.up",

@@ -7,7 +7,8 @@ from lading.manifest.problems import Findings, Path, looks_like_secret
 from lading.manifest.raw import items, table, tables, text
 
 _SECRET_NAME = re.compile(
-    r"(^|_)(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|CREDENTIALS?)S?$",
+    r"(^|_)(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL"
+    r"|(API|ACCESS|PRIVATE|SIGNING|SECRET|JWT|AUTH|SESSION|ENCRYPTION|MASTER|FERNET)_?KEY)S?$",
     re.IGNORECASE,
 )
 # What the runtime tells a service with a port, over anything the manifest says.

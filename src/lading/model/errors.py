@@ -43,6 +43,7 @@ CODES: Final[dict[str, Code]] = {
     "journal": Code(UNEXPECTED, "The agent's journal cannot be read or written, or a newer Lading wrote it."),
     "usage": Code(BAD_INPUT, "The command line's words do not fit together."),
     "manifest-missing": Code(BAD_INPUT, "No lading.toml was found in this directory or above it."),
+    "manifest-exists": Code(BAD_INPUT, "There is a lading.toml already, and lading init never overwrites one."),
     "manifest-invalid": Code(BAD_INPUT, "The manifest has problems; all of them are listed with their places."),
     "not-supported": Code(BAD_INPUT, "The manifest asks for something this version does not do yet."),
     "unknown-environment": Code(BAD_INPUT, "The manifest or the agent has no environment of that name."),
