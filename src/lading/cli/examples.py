@@ -17,6 +17,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "explain": ("lading explain ready-failed", "lading explain 4"),
     "follow": ("lading follow stage", "lading follow 41"),
     "history": ("lading history production --limit 5",),
+    "init": ("lading init", "lading init --print"),
     "logs": ("lading logs production web", "lading logs stage --rollout 41"),
     "plan": ("lading plan production v1.5.0",),
     "policy show": ("lading policy show production",),
