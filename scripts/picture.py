@@ -6,6 +6,7 @@ Nothing in it is made up. Only what names this machine is kept out, by a name of
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,9 +86,13 @@ def _look(cell: pyte.screens.Char) -> str:
 def traffic(url: str) -> Iterator[None]:
     """Put traffic on production from a process of its own while the block runs."""
     command = [sys.executable, "-m", "benchmarks.load", "--base", url, "--rate", str(RATE), "--until-stdin-closes"]
-    with subprocess.Popen(
-        [*command, "--out", "/dev/null"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-    ) as process:
+    # Not to /dev/null: the load puts its figures in place by a rename, which as root would replace the device.
+    with (
+        tempfile.TemporaryDirectory() as unread,
+        subprocess.Popen(
+            [*command, "--out", f"{unread}/load.json"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        ) as process,
+    ):
         try:
             time.sleep(1.0)
             yield
