@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -39,6 +40,7 @@ def main() -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     # What is private is made so by name; what instances of other users must pass must not hang on who started us.
     os.umask(0o022)
+    _leave_no_core()
     heap.share()
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
@@ -49,6 +51,12 @@ def main() -> int:
             print(error, file=sys.stderr)  # noqa: T201  (whoever started it in the foreground reads it here)
         return error.exit_status
     return 0
+
+
+def _leave_no_core() -> None:
+    """See that neither the agent nor what it starts leaves its memory on disk: secrets are in it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def _is_stderr(log_file: Path) -> bool:

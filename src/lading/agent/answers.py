@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from lading.doctor.finding import Finding
 from lading.model.bill import Envelope, Policy, Statement, TrustedKey
 from lading.model.environment import Configuration
 from lading.model.manifest import Manifest
@@ -344,6 +345,14 @@ class EnvironmentDetail(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Manifest | None
     policy: dict[str, Any]
     secrets: tuple[SecretEntry, ...]
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent found when it looked at itself and its host; ``now`` is its clock, seconds since the epoch."""
+
+    about: About
+    now: float
+    findings: tuple[Finding, ...]
 
 
 class InstanceLog(msgspec.Struct, frozen=True, kw_only=True):

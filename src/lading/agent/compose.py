@@ -11,6 +11,7 @@ from lading import __version__
 from lading.agent.answers import About
 from lading.agent.bills import Bills
 from lading.agent.changes import Changes
+from lading.agent.doctoring import Clinic
 from lading.agent.down import Downs
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.home import Home
@@ -109,6 +110,18 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
             isolation=runtime.isolation,
         )
 
+    status = Status(journal, runtime, router, clock, rollouts.waits)
+    clinic = Clinic(
+        home=home,
+        journal=journal,
+        runtime=runtime,
+        secrets=secrets,
+        status=status,
+        clock=clock,
+        strays=runtime.strays,
+        trouble=router.trouble,
+        missing=router.missing,
+    )
     service = AgentService(
         about=about,
         rollouts=rollouts,
@@ -120,12 +133,13 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         keys=keys,
         policies=Policies(journal, clock),
         secrets=SecretValues(journal, secrets, clock),
-        status=Status(journal, runtime, router, clock, rollouts.waits),
+        status=status,
         downs=Downs(world, rollouts.admission, locks, lambda project, name: _data(home, project, name)),
         logs=InstanceLogs(journal, runtime, secrets),
         results=Results(journal, clock),
         spool=place.spool,
         halt=lambda: _halt(world, router, supervisor, rollouts),
+        doctor=clinic.findings,
     )
     return Composition(service, world, rollouts, supervisor, secrets, settings.group)
 

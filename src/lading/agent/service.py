@@ -17,6 +17,7 @@ from lading.agent.releases import ReleaseShelf
 from lading.agent.results import Results
 from lading.agent.secret_values import SecretValues
 from lading.agent.status import Status
+from lading.doctor.finding import Finding
 from lading.model.plan import Plan
 from lading.model.rollout import Rollout
 from lading.ports.journal import Journal
@@ -48,7 +49,7 @@ class AgentService:
     """Everything the API can do, put together by the composition root.
 
     ``spool`` is a directory for sources. ``halt`` stops everything the agent serves, the router too, and returns how
-    many instances it stopped; the next start of an agent brings all of it back.
+    many instances it stopped; the next start of an agent brings all of it back. ``doctor`` looks at agent and host.
     """
 
     about: Callable[[], About]
@@ -67,3 +68,4 @@ class AgentService:
     results: Results
     spool: Path
     halt: Callable[[], int]
+    doctor: Callable[[], tuple[Finding, ...]] = tuple

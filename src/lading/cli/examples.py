@@ -14,6 +14,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "deploy": ("lading deploy stage", "lading deploy stage v1.5.0"),
     "down": ("lading down",),
     "diff": ("lading diff stage production", "lading diff production"),
+    "doctor": ("lading doctor", "lading doctor --json"),
     "explain": ("lading explain ready-failed", "lading explain 4"),
     "follow": ("lading follow stage", "lading follow 41"),
     "history": ("lading history production --limit 5",),

@@ -43,6 +43,7 @@ COMMANDS = {
     "secrets": "lading.cli.secrets",
     "agent": "lading.cli.agent",
     "explain": "lading.cli.explain",
+    "doctor": "lading.cli.doctor",
     "completion": "lading.cli.completion",
 }
 

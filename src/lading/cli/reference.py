@@ -9,6 +9,7 @@ import click
 from lading.cli.base import global_options
 from lading.cli.examples import EXAMPLES
 from lading.cli.main import INTERRUPTED, cli
+from lading.doctor.kinds import KINDS
 from lading.model.errors import CODES, EXIT_STATUSES
 from lading.model.rollout import EXIT_OF_OUTCOME
 
@@ -92,7 +93,8 @@ def errors_page() -> str:
         *(f"| {status} | {meaning} |" for status, meaning in EXIT_STATUSES.items()),
         f"| {INTERRUPTED} | interrupted by Ctrl-C: a rollout that was accepted goes on, what came before is given up |",
         "",
-        "`lading attest` ends with the exit status of the command it ran.",
+        "`lading attest` ends with the exit status of the command it ran. `lading doctor` ends with 1 when it found a",
+        "problem, `lading diff --exit-code` when it found a difference.",
         "",
         "## Outcomes of a rollout",
         "",
@@ -130,7 +132,32 @@ def errors_page() -> str:
     return "\n".join(parts) + "\n"
 
 
-PAGES = {"cli.md": cli_page, "errors.md": errors_page}
+def doctor_page() -> str:
+    """Return the page of everything that ``lading doctor`` may find."""
+    parts = [
+        "# Doctor",
+        "",
+        "This page is made from the program's own table: `python -m lading.cli.reference`.",
+        "",
+        "`lading doctor` looks for what is wrong here, in the project, and at the agents of its environments. It",
+        "starts and changes nothing, and works also where no agent runs or one does not answer: then it looks at the",
+        "agent's home from here, if that is on this machine. Every finding comes with its remedy. The exit status is",
+        "0 when nothing is wrong and 1 when there is a problem; a warning should be known and does not count, unless",
+        'with `--strict`. `--json` gives `{"doctor": {"healthy", "findings": [{"where", "code", "level", "subject",',
+        '"text", "remedy"}]}}`.',
+        "",
+        "| code | level | meaning | remedy |",
+        "|---|---|---|---|",
+        *(
+            f"| `{code}` | {kind.level} | {kind.meaning} | {kind.remedy or '–'} |"
+            for code, kind in KINDS.items()
+            if code != "ok"
+        ),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+PAGES = {"cli.md": cli_page, "errors.md": errors_page, "doctor.md": doctor_page}
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import http
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -68,6 +69,16 @@ class TraefikRouter:
         """Return the environments whose local port another program holds, with the reason."""
         missing = self._control.state().missing
         return {key: missing[f"p{port}"] for key, port in self._ports().items() if f"p{port}" in missing}
+
+    def trouble(self) -> str:
+        """Return in a few words why nothing can be reached now, empty when holder and Traefik run and answer."""
+        state = self._control.state()
+        if not state.held:
+            return "the holder of its sockets does not run"
+        if not state.serving:
+            return "Traefik does not run, or has not loaded its routes"
+        with self._api() as api:
+            return "" if api.get("/api/version")[0] == http.HTTPStatus.OK else "Traefik runs and does not answer"
 
     # ports
 

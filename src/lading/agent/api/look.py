@@ -1,10 +1,11 @@
 """Routes about the agent itself and what it sees: environments, logs, the audit; and what takes them down."""
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from lading.agent.answers import About, Audits, EnvironmentDetail, Environments, Halted, Logs, TakenDown
+from lading.agent.answers import About, Audits, EnvironmentDetail, Environments, Examined, Halted, Logs, TakenDown
 from lading.agent.api.wire import answer, says, who
 from lading.agent.detail import detail
 from lading.agent.service import AgentService
@@ -18,6 +19,11 @@ def routes(service: AgentService) -> APIRouter:
     def agent() -> Response:
         """Say who the agent is: version, interface, process, home, key and isolation."""
         return answer(service.about())
+
+    @router.get("/doctor", **says(Examined))
+    def doctor() -> Response:
+        """Look for what is wrong with the agent and its host; every finding comes with its remedy."""
+        return answer(Examined(about=service.about(), now=time.time(), findings=service.doctor()))
 
     @router.post("/agent/halt", **says(Halted))
     def halt() -> Response:

@@ -71,6 +71,11 @@ class Launcher:
         self._users = users.Users(root / "users.json")
         self._groups = Groups(root)
 
+    @property
+    def group_folders(self) -> list[Path]:
+        """Where the control groups of this agent's instances lie."""
+        return self._groups.folders
+
     def start(self, spec: InstanceSpec, secrets: Mapping[str, Secret], attempt: Attempt, lock: int) -> Record:
         """Start a spec's program under the name's open lock and return the record of it.
 

@@ -31,6 +31,12 @@ class Groups:
         own = _own_groups(cgroup or Path("/proc/self/cgroup"))
         self._v1, self._v2 = _mounted(mounts or Path("/proc/self/mounts"), own)
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where the groups of this agent's instances lie, one folder a controller."""
+        bases = [*self._v1.values(), *([self._v2] if self._v2 is not None else [])]
+        return [base / self._folder for base in bases]
+
     def prepare(self, name: str, resources: Resources) -> Applied:
         """Make an instance's groups with its limits and return what it has to join; never raise for want of rights."""
         wanted = _wanted(resources)

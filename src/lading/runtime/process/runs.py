@@ -81,6 +81,10 @@ class Runs:
                 self._timed_out(record).touch(mode=0o600)
                 return
 
+    def names(self) -> list[str]:
+        """Return the names of the runs that are recorded."""
+        return self._records.names()
+
     def prune(self) -> None:
         """Drop all but the newest finished runs, with their outputs."""
         records = sorted(self._records.all(), key=lambda record: record.started, reverse=True)

@@ -20,6 +20,7 @@ from lading.runtime.process.ports import LOOPBACK, Ports
 from lading.runtime.process.records import POLL, Record, Records, file_name
 from lading.runtime.process.runs import Runs
 from lading.runtime.process.spawn import reap
+from lading.runtime.process.strays import stray_groups, stray_processes
 
 PORTS = range(21_000, 29_000)  # below the ports the kernel gives to outgoing connections
 LOG_LIMIT = 8 << 20  # bytes of log kept of one instance, at most, after each maintenance
@@ -224,6 +225,11 @@ class ProcessRuntime:
                 log.unlink()
                 logs.older_part(log).unlink(missing_ok=True)
         self._runs.prune()
+
+    def strays(self) -> Sequence[str]:
+        """Return, in words, processes and control groups of instances and runs that nobody knows any more."""
+        known = {*self._records.names(), *self._runs.names()}
+        return [*stray_processes(self._logs.parent.parent, known), *stray_groups(self._launcher.group_folders, known)]
 
     def _data_dir(self, project: str, environment: str) -> Path:
         return self._environments / file_name(project) / file_name(environment)

@@ -1,0 +1,159 @@
+"""The agent's part of ``lading doctor``: what only it knows of its journal, instances, router and secrets."""
+
+import dataclasses
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from lading.agent.status import Status
+from lading.doctor.finding import Finding, found, well
+from lading.doctor.registry import HOME, PROCESS, Check, examine
+from lading.model.environment import EnvironmentRecord
+from lading.model.errors import LadingError
+from lading.model.placeholders import placeholder
+from lading.ports.clock import Clock
+from lading.ports.journal import Journal
+from lading.ports.runtime import Runtime
+from lading.ports.secrets import Secrets
+
+COPY_OLD = 2 * 24 * 3600.0  # seconds; a copy is made once a day
+LONG = 3600.0  # seconds after which a rollout is worth a look
+RESTARTS = 3  # from here on an instance is worth a look
+
+
+@dataclasses.dataclass(frozen=True)
+class Clinic:
+    """What the checks look at. ``strays`` and ``trouble`` ask the adapters what no port promises; ``missing`` names
+    ports of the router that others hold. ``home`` holds ``journal.db`` and its copy.
+    """
+
+    home: Path
+    journal: Journal
+    runtime: Runtime
+    secrets: Secrets
+    status: Status
+    clock: Clock
+    strays: Callable[[], Sequence[str]]
+    trouble: Callable[[], str]
+    missing: Callable[[], Mapping[str, str]]
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Run all checks, those of the host and those of the agent's own."""
+        return (*examine((*HOME, *PROCESS), self.home), *examine(OWN, self))
+
+
+def journal(clinic: Clinic) -> Iterator[Finding]:
+    """Let SQLite check the journal, on a connection that can only read, and look at the age of its copy."""
+    file = clinic.home / "journal.db"
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=5.0)) as connection:
+            said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+    except sqlite3.DatabaseError as error:
+        said = [str(error)]
+    size = sum(path.stat().st_size for path in clinic.home.glob("journal.db*"))
+    if said != ["ok"]:
+        yield found("journal-damaged", "journal", "; ".join(said))
+    else:
+        yield well("journal", f"whole, {size / 1e6:.1f} MB")
+    copy = clinic.home / "journal.copy.db"
+    age = time.time() - copy.stat().st_mtime if copy.exists() else 0.0
+    if age > COPY_OLD:
+        yield found("journal-copy-old", "journal", f"its copy is {age / 86400:.0f} days old")
+
+
+def alerts(clinic: Clinic) -> Iterator[Finding]:
+    """Look for environments that somebody has to look at."""
+    records = clinic.journal.environments()
+    for record in records:
+        if record.alert:
+            serves = record.serving.release.version if record.serving else "VERSION"
+            yield found("alert", record.key, record.alert, f"lading deploy {record.name} {serves}")
+    if not any(record.alert for record in records):
+        yield well("alerts", f"none in {len(records)} environment{'' if len(records) == 1 else 's'}")
+
+
+def rollouts(clinic: Clinic) -> Iterator[Finding]:
+    """Look for rollouts that wait, or take very long."""
+    for view in clinic.status.environments():
+        if view.rollout is None:
+            continue
+        passed = clinic.clock.now() - view.rollout.created
+        if "waiting:" in view.rollout.step or passed > LONG:
+            text = f"rollout {view.rollout.id} of {view.name} for {passed / 60:.0f} min: {view.rollout.step}"
+            yield found("rollout-waits", view.name, text, f"lading follow {view.name}; lading cancel {view.name}")
+
+
+def instances(clinic: Clinic) -> Iterator[Finding]:
+    """Look at every instance that should serve."""
+    running = 0
+    for view in clinic.status.environments():
+        for one in view.instances:
+            running += one.running
+            command = f"lading logs {view.name} {one.service}"
+            if not one.running and view.rollout is None:
+                yield found("instance-down", f"{view.name} {one.name}", f"exit status {one.exit_status}", command)
+            elif one.restarts >= RESTARTS:
+                yield found("instance-restarts", f"{view.name} {one.name}", f"{one.restarts} restarts", command)
+    yield well("instances", f"{running} running")
+
+
+def orphans(clinic: Clinic) -> Iterator[Finding]:
+    """Look for instances, processes and control groups that nobody knows."""
+    known = {name for record in clinic.journal.environments() for name in _names(record)}
+    for rollout in clinic.journal.unfinished():
+        if rollout.plan.unit is not None:
+            known |= {spec.name for spec in rollout.plan.unit.instances}
+    lost = [state for state in clinic.runtime.list() if state.running and state.name not in known]
+    for state in lost:
+        yield found("orphan-instance", "instances", f"{state.name}, pid {state.pid}")
+    strays = clinic.strays()
+    for stray in strays:
+        yield found("orphan-process", "left over", stray)
+    if not lost and not strays:
+        yield well("left over", "no process, no control group")
+
+
+def _names(record: EnvironmentRecord) -> Iterator[str]:
+    for unit in (record.serving, record.standby):
+        yield from (spec.name for spec in unit.instances) if unit is not None else ()
+
+
+def router(clinic: Clinic) -> Iterator[Finding]:
+    """Ask the router whether it answers and whether it has its ports; before anything serves it need not run."""
+    serving = [record for record in clinic.journal.environments() if record.serving is not None]
+    trouble = clinic.trouble()
+    if trouble and serving:
+        yield found("router-down", "router", trouble)
+    elif not trouble:
+        yield well("router", "answers")
+    for environment, reason in clinic.missing().items():
+        yield found("port-taken", environment, reason)
+
+
+def secrets(clinic: Clinic) -> Iterator[Finding]:
+    """Read every secret of what serves, and hold it against what a deploy would refuse."""
+    read = 0
+    for record in clinic.journal.environments():
+        try:
+            read += len(clinic.secrets.versions(record.key))
+            yield from _lacking(clinic, record)
+        except LadingError as error:
+            yield found("secrets-unreadable", record.key, error.happened, error.hint)
+    yield well("secrets", f"{read} can be read")
+
+
+def _lacking(clinic: Clinic, record: EnvironmentRecord) -> Iterator[Finding]:
+    if record.serving is None:
+        return
+    versions = clinic.secrets.versions(record.key)
+    for name in record.serving.release.manifest.secrets.required:
+        reason = "it is missing"
+        if name in versions:
+            reason = placeholder(name, clinic.secrets.get(record.key, name, versions[name]).reveal(), record.tier)
+        if reason:
+            yield found("secrets-lacking", record.key, f"{name}: {reason}", f"lading secrets set {record.name} {name}")
+
+
+OWN: tuple[Check[Clinic], ...] = (journal, alerts, rollouts, instances, orphans, router, secrets)

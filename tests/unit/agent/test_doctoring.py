@@ -1,0 +1,133 @@
+"""What an agent finds when it looks at itself."""
+
+import dataclasses
+import os
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from lading.agent.doctoring import OWN, Clinic
+from lading.doctor.registry import examine
+from lading.journal.sqlite import SqliteJournal
+from lading.model.errors import LadingError
+from lading.model.secret import Secret
+from tests.recovery.house import ENVIRONMENT, KEY, PROJECT
+from tests.support_agent import MemoryAgent, ShortDirectory
+
+
+@pytest.fixture
+def agent() -> Iterator[MemoryAgent]:
+    with ShortDirectory() as place:
+        yield MemoryAgent(place / "home")
+
+
+@pytest.fixture
+def clinic(agent: MemoryAgent) -> Clinic:
+    """The agent's clinic, a release serving, its journal's file beside the one in memory."""
+    SqliteJournal(agent.home / "journal.db").environments()
+    agent.house.deploy("v1.0.0")
+    world = agent.world
+    return Clinic(
+        home=agent.home,
+        journal=world.journal,
+        runtime=world.runtime,
+        secrets=world.secrets,
+        status=agent.service.status,
+        clock=world.clock,
+        strays=list,
+        trouble=str,
+        missing=dict,
+    )
+
+
+def wrong(clinic: Clinic) -> list[tuple[str, str]]:
+    return [(one.code, one.remedy) for one in examine(OWN, clinic) if one.level != "ok"]
+
+
+def test_a_sound_agent_has_nothing_to_tell(clinic: Clinic) -> None:
+    """Every check looks, and none finds anything."""
+    assert wrong(clinic) == []
+    subjects = {one.subject for one in examine(OWN, clinic)}
+    assert subjects == {"journal", "alerts", "instances", "left over", "router", "secrets"}
+
+
+def test_a_damaged_journal_is_found(clinic: Clinic) -> None:
+    """SQLite's own check is asked; a file that is none is damaged too."""
+    file = clinic.home / "journal.db"
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    data = bytearray(file.read_bytes())
+    data[5000:9000] = os.urandom(4000)
+    file.write_bytes(data)
+    assert [code for code, _ in wrong(clinic)] == ["journal-damaged"]
+    file.write_bytes(b"no database at all, but long enough to be looked at as one" * 40)
+    assert [code for code, _ in wrong(clinic)] == ["journal-damaged"]
+
+
+def test_an_old_copy_is_found(clinic: Clinic) -> None:
+    """The copy is made daily: one of three days ago was not."""
+    copy = clinic.home / "journal.copy.db"
+    copy.touch()
+    os.utime(copy, (1.0, 1.0))
+    assert [code for code, _ in wrong(clinic)] == ["journal-copy-old"]
+
+
+def test_an_alert_is_found_with_the_deploy_that_clears_it(clinic: Clinic) -> None:
+    """The remedy names the environment and the release that serves."""
+    record = clinic.journal.environment(PROJECT, ENVIRONMENT)
+    assert record is not None
+    clinic.journal.save_environment(msgspec.structs.replace(record, alert="rollout 1 got stuck"))
+    assert wrong(clinic) == [("alert", f"lading deploy {ENVIRONMENT} v1.0.0")]
+
+
+def test_an_instance_that_is_down_is_found(clinic: Clinic, agent: MemoryAgent) -> None:
+    """What should serve and does not run is a problem, with the command that shows its last lines."""
+    name = next(state.name for state in clinic.runtime.list() if "-web-1" in state.name)
+    clinic.runtime.stop(name, grace=0.0)
+    assert wrong(clinic) == [("instance-down", f"lading logs {ENVIRONMENT} web")]
+
+
+def test_what_nobody_knows_is_found(clinic: Clinic) -> None:
+    """An instance without an environment, a process or group without a record."""
+    record = clinic.journal.environment(PROJECT, ENVIRONMENT)
+    assert record is not None
+    assert record.serving is not None
+    lost = msgspec.structs.replace(record.serving.web[0], name="shop-stage-r99-web-1")
+    clinic.runtime.start(lost, {})
+    stray = dataclasses.replace(clinic, strays=lambda: ["process 4711 of shop-stage-r98-web-1"])
+    assert [code for code, _ in wrong(stray)] == ["orphan-instance", "orphan-process"]
+
+
+def test_a_router_that_does_not_answer_is_found(clinic: Clinic) -> None:
+    """So is a port that another program holds; before anything serves the router need not run."""
+    sick = dataclasses.replace(clinic, trouble=lambda: "Traefik does not run", missing=lambda: {KEY: "port 7300 taken"})
+    assert [code for code, _ in wrong(sick)] == ["router-down", "port-taken"]
+    record = clinic.journal.environment(PROJECT, ENVIRONMENT)
+    assert record is not None
+    clinic.journal.save_environment(msgspec.structs.replace(record, serving=None, standby=None))
+    assert "router-down" not in [code for code, _ in wrong(dataclasses.replace(sick, missing=dict))]
+
+
+def test_secrets_are_held_against_what_a_deploy_would_refuse(clinic: Clinic) -> None:
+    """A placeholder, a removed and an unreadable secret are found, and no value is told."""
+    clinic.secrets.put(KEY, {"TOKEN": Secret("changeme")})
+    assert wrong(clinic) == [("secrets-lacking", f"lading secrets set {ENVIRONMENT} TOKEN")]
+    clinic.secrets.put(KEY, {"TOKEN": Secret("")})
+    assert [code for code, _ in wrong(clinic)] == ["secrets-lacking"]
+
+    class Lost:
+        def versions(self, environment: str) -> None:
+            raise LadingError("secrets-unusable", happened="the key is gone", hint="restore it")
+
+    assert wrong(dataclasses.replace(clinic, secrets=Lost())) == [("secrets-unreadable", "restore it")]  # type: ignore[arg-type]
+
+
+def test_a_rollout_that_takes_very_long_is_found(clinic: Clinic, agent: MemoryAgent) -> None:
+    """What has been under way for more than an hour is worth a look."""
+    agent.house.open_deploy("v1.1.0")
+    assert wrong(clinic) == []
+    clinic.clock.advance(7200.0)  # type: ignore[attr-defined]
+    assert [code for code, _ in wrong(clinic)] == ["rollout-waits"]
