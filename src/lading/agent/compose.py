@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -172,6 +173,7 @@ def _runtime(home: Path, settings: Settings, store: OciStore) -> ProcessRuntime:
         data_dir=lambda project, environment: _data(home, project, environment),
         ports=range(table.ports_from, table.ports_from + table.ports),
         users=table.users,
+        guard=(sys.executable, "-m", "lading.agent.guard"),
     )
 
 

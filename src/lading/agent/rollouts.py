@@ -279,7 +279,12 @@ class _Preparation:
             name: self._world.databases.provide(record.project, record.name, name, database)
             for name, database in release.manifest.databases.items()
         }
-        return Observed(record=record, running=self._running(), databases=databases)
+        revisions = {
+            name: self._world.databases.revision(record.project, record.name, name)
+            for name, database in release.manifest.databases.items()
+            if database.migrate is not None
+        }
+        return Observed(record=record, running=self._running(), databases=databases, revisions=revisions)
 
     def _running(self) -> frozenset[str]:
         return frozenset(state.name for state in self._world.runtime.list() if state.running)

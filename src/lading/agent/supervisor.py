@@ -122,9 +122,13 @@ class Supervisor:
     def _tend(self, record: EnvironmentRecord) -> None:
         if record.is_down:
             unroute(self._world, self._locks, record)
-        if record.serving is None:
+        lock = self._locks.of(record.key)
+        # Whoever has it moves routes or migrates; the other environments must not wait for that.
+        if not lock.acquire(timeout=LOOK_EVERY):
             return
-        with self._locks.of(record.key):
+        try:
+            if self._is_held(record.key):
+                return
             current = self._world.journal.environment(record.project, record.name)
             if current is None or current.serving is None:
                 return
@@ -135,6 +139,12 @@ class Supervisor:
                 )
             if record.key in self._unrouted:
                 self._route(current, current.serving)
+        finally:
+            lock.release()
+
+    def _is_held(self, key: str) -> bool:
+        """Bring holds to their end whose carrier died; tell whether one goes on: then nothing may be started."""
+        return any(self._world.runtime.settle(name) is None for name in self._world.runtime.unsettled(key))
 
     def _mine(self, record: EnvironmentRecord, unit: Pinned) -> tuple[InstanceSpec, ...]:
         # While a rollout hands the workers over, which of them should run is the engine's business; and one that got

@@ -1,16 +1,22 @@
 """SQLite databases: one directory each, below one root, by project, environment and name."""
 
+import errno
 import hashlib
 import os
 import re
 import sqlite3
 import stat
 import urllib.parse
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from lading.data.copies import Copies
+from lading.data.custody import beside, is_there, uri_of
+from lading.data.revision import revision_in
 from lading.model.errors import LadingError
 from lading.model.manifest import Database
+from lading.ports.database import Place, Rehearsed
 
 BUSY_TIMEOUT = 5.0  # seconds a check waits for a lock that the program holds
 
@@ -18,6 +24,8 @@ BUSY_TIMEOUT = 5.0  # seconds a check waits for a lock that the program holds
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 # What would end or change the path within a URL.
 _NOT_IN_URL = re.compile(r"[?#%\s]")
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 # What SQLite answers while the program itself is at work on the file, or has yet to roll back its last crash.
 _IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY")
@@ -104,6 +112,64 @@ class SqliteDatabases:
             hint=f"keep a copy of {place.parent}, then restore the database from a backup",
             details=tuple(findings[1:4]),
         )
+
+    def size(self, project: str, environment: str, name: str) -> int:
+        """Return the bytes of the database's file and its write-ahead log."""
+        place = self.place(project, environment, name)
+        return sum(file.stat().st_size for file in (place, beside(place, "-wal")) if file.is_file())
+
+    def revision(self, project: str, environment: str, name: str) -> tuple[str, ...]:
+        """Return what Alembic or Django noted as applied; empty where the file cannot be read now."""
+        place = self.place(project, environment, name)
+        try:
+            if not is_there(place):
+                return ()
+            with closing(sqlite3.connect(uri_of(place, "ro"), uri=True, timeout=BUSY_TIMEOUT)) as connection:
+                return revision_in(connection)
+        except (sqlite3.Error, LadingError):
+            # What is wrong with it is the check's to say.
+            return ()
+
+    def rehearse(self, project: str, environment: str, name: str, database: Database, rollout: int) -> str:
+        """Copy the database while it is used and return the copy's URL."""
+        copies = self._copies(project, environment, name, rollout)
+        with self._explained(f"copying database {name} of {project}/{environment}"):
+            copies.make()
+        return f"{database.url_scheme or 'sqlite'}:///{copies.rehearsal}"
+
+    def judge(self, project: str, environment: str, name: str, rollout: int) -> Rehearsed:
+        """Check the copy (``integrity_check``, foreign keys) and compare it with what it was."""
+        with self._explained(f"checking the copy of database {name} of {project}/{environment}"):
+            return self._copies(project, environment, name, rollout).judge()
+
+    def custody(self, project: str, environment: str, name: str, rollout: int) -> Place:
+        """Return the database's file and that of its private copy."""
+        saved = self._copies(project, environment, name, rollout).saved
+        return Place(engine="sqlite", live=str(self.place(project, environment, name)), saved=str(saved))
+
+    def discard(self, project: str, environment: str, name: str, rollout: int) -> None:
+        """Remove the rollout's copies."""
+        with self._explained(f"removing copies of database {name} of {project}/{environment}"):
+            self._copies(project, environment, name, rollout).discard()
+
+    def _copies(self, project: str, environment: str, name: str, rollout: int) -> Copies:
+        live = self.place(project, environment, name)
+        own = live.parents[2]
+        return Copies(live, own / "copies" / live.stem, own / "rehearsals" / live.stem, rollout)
+
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            no_space = isinstance(error, OSError) and error.errno in NO_SPACE
+            raise LadingError(
+                "no-space" if no_space or "full" in str(error) else "database-failed",
+                doing=doing,
+                happened=str(error),
+                now="the database is as it was",
+                hint="free some disk space, then deploy again" if no_space else "lading logs ENVIRONMENT",
+            ) from error
 
 
 def _make(directory: Path, mode: int) -> None:

@@ -42,6 +42,12 @@ _STRATEGY = Either(
                 "The first share of traffic of a canary.",
                 example="0.1",
             ),
+            Key(
+                "hold",
+                Duration(least=1, most=600),
+                "How long a migration may let requests wait; one that takes longer is undone.",
+                example='"10s"',
+            ),
         ),
         Strategy,
         foreign={"type": "kind", "drain": "drain_limit", "error_budget": "errors"},

@@ -68,7 +68,6 @@ RULES: tuple[Rule, ...] = (
         lambda value, _manifest, _environment: value == "postgres",
         '"postgres"',
     ),
-    Rule("databases.*.migrate", _LATER, "migrate when the program starts, and leave migrate out"),
     Rule(
         "jobs.*.schedule",
         "would not run: this version has no scheduler yet",

@@ -140,12 +140,14 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent sees before it plans: the record, which instances run, where the databases are.
 
-    ``databases`` maps a database's name to its URL.
+    ``databases`` maps a database's name to its URL, ``revisions`` to the revision its migrations left it at (no entry
+    where nothing is known of it).
     """
 
     record: EnvironmentRecord
     running: frozenset[str] = frozenset()
     databases: dict[str, str] = {}
+    revisions: dict[str, tuple[str, ...]] = {}
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True):

@@ -211,7 +211,7 @@ class Access(_Value, frozen=True, kw_only=True, omit_defaults=True):
 class Strategy(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """How traffic moves: ``watch`` seconds of observation after cutover, ``errors`` the tolerated share of 5xx answers,
     ``drain_limit`` seconds an old instance may finish streams, ``keep_previous`` seconds it stays up for an instant
-    way back, ``canary`` the first share of traffic.
+    way back, ``canary`` the first share of traffic, ``hold`` the seconds for which a migration may let requests wait.
     """
 
     kind: Literal["blue-green", "canary", "recreate"] = "blue-green"
@@ -220,6 +220,7 @@ class Strategy(_Value, frozen=True, kw_only=True, omit_defaults=True):
     drain_limit: float = 30.0
     keep_previous: float = 600.0
     canary: float | None = None
+    hold: float = 10.0
 
 
 class Requires(_Value, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,6 +12,9 @@ from lading.model.environment import Configuration, InstanceSpec, Pinned
 from lading.model.manifest import SmokeStep
 from lading.model.release import Release
 
+# Revisions named in one line: a Django project has one an app.
+REVISIONS_SHOWN = 3
+
 
 class StepBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """Base of all steps."""
@@ -63,6 +66,61 @@ class Fetch(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="fetch"
     def detail(self) -> str:
         layers = sum(len(artifact.layers) for artifact in self.release.artifacts)
         return f"{self.release.version}, {layers} layers"
+
+
+class Rehearse(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="rehearse"):
+    """Run a database's migration on a copy of it, so that one that fails is known before anybody is held.
+
+    ``spec`` is what runs it (its ``command`` is the manifest's ``migrate``), ``variable`` names the database's URL.
+    """
+
+    undo_text: ClassVar[str] = "remove the copies"
+    database: str
+    variable: str
+    spec: InstanceSpec
+
+    @property
+    def subject(self) -> str:
+        return self.database
+
+    @property
+    def detail(self) -> str:
+        return f"{self.spec.command}, on a copy"
+
+
+class Migrate(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="migrate"):
+    """Migrate a database while whatever may write to it is frozen, ``limit`` seconds at most.
+
+    ``at`` is the revision that was observed, ``heads`` the release's own, where they are known. ``rehearsed`` tells
+    that a rehearsal stands before it in the plan; without one the database was seen to be at the release's heads.
+    """
+
+    undo_text: ClassVar[str] = "leave the database as it is"
+    database: str
+    spec: InstanceSpec
+    limit: float
+    at: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    rehearsed: bool = True
+
+    @property
+    def subject(self) -> str:
+        return self.database
+
+    @property
+    def detail(self) -> str:
+        if not self.rehearsed:
+            return f"at {revision_text(self.at)} already"
+        heads = f"{revision_text(self.at)} → {revision_text(self.heads)}, " if self.heads else ""
+        return f"{heads}requests wait {self.limit:g} s at most"
+
+
+def revision_text(revision: tuple[str, ...]) -> str:
+    """Return a revision as a line shows it: none, one, or the last few of many."""
+    if not revision:
+        return "nothing"
+    shown = ", ".join(revision[-REVISIONS_SHOWN:])
+    return shown if len(revision) <= REVISIONS_SHOWN else f"{shown} and {len(revision) - REVISIONS_SHOWN} more"
 
 
 class Start(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="start"):
@@ -224,7 +282,23 @@ class Prune(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="prune"
     critical: ClassVar[bool] = False
 
 
-Step = Preflight | Fetch | Start | Health | Ready | Smoke | Probing | Cutover | Workers | Watch | Drain | Attest | Prune
+Step = (
+    Preflight
+    | Fetch
+    | Rehearse
+    | Migrate
+    | Start
+    | Health
+    | Ready
+    | Smoke
+    | Probing
+    | Cutover
+    | Workers
+    | Watch
+    | Drain
+    | Attest
+    | Prune
+)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -59,10 +60,18 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
         raise KeyError(role)
 
 
+class Migrations(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read from a database's migration files: whose they are, and every revision among them, sorted."""
+
+    tool: Literal["alembic", "django"]
+    revisions: tuple[str, ...]
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A version, its artifacts, its frozen manifest and the migration heads it expects.
 
-    ``commit`` and ``created`` (seconds since the epoch) are notes; they are no part of the digest.
+    ``migration_heads`` and ``migrations`` are by database, where the files say them. ``commit``, ``created`` (seconds
+    since the epoch) and ``migrations`` (which the artifacts hold) are no part of the digest.
     """
 
     project: str
@@ -73,6 +82,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     migration_heads: dict[str, tuple[str, ...]] = {}
     commit: str = ""
     created: float = 0.0
+    migrations: dict[str, Migrations] = {}
 
     @property
     def is_semantic(self) -> bool:

@@ -31,25 +31,29 @@ WATCH = {"local": 1.0, "stage": 5.0, "production": 60.0}
 WAYS_BACK = 5
 
 
-def steps(unit: Pinned, record: EnvironmentRecord, *, back_to_earlier: bool, warm: bool) -> tuple[Step, ...]:
+def steps(
+    unit: Pinned, record: EnvironmentRecord, *, back_to_earlier: bool, warm: bool, migrations: tuple[Step, ...] = ()
+) -> tuple[Step, ...]:
     """Return the steps to bring an environment to ``unit``.
 
     ``back_to_earlier`` marks a rollback: the unit leaves the ways back instead of adding one. ``warm`` says that all of
     its instances still run and passed their checks in that very process: then ready is asked again and the suite
     runs through the router right after the switch instead of before it, so that going back is a route change.
+    ``migrations`` go before the candidate is started, which finds the schema it was made for.
     """
     return (
-        *_before(unit, warm=warm),
+        *_before(unit, migrations, warm=warm),
         *_traffic(unit, record, back_to_earlier=back_to_earlier),
         *_after(unit, record),
     )
 
 
-def _before(unit: Pinned, *, warm: bool) -> Iterator[Step]:
+def _before(unit: Pinned, migrations: tuple[Step, ...], *, warm: bool) -> Iterator[Step]:
     suite = unit.release.manifest.smoke
     yield Preflight(release=unit.release, configuration=unit.configuration)
     if not warm:
         yield Fetch(release=unit.release)
+    yield from migrations
     if not unit.web:
         if suite:
             yield Smoke(where="candidate", suite=suite, unit=unit)

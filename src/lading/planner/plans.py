@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.plan import Plan, Step
 from lading.model.release import Release
-from lading.planner import blue_green
+from lading.planner import blue_green, migrating
 from lading.planner.units import unit_of
 
 
@@ -16,8 +16,10 @@ def plan_release(number: int, kind: str, release: Release, configuration: Config
         kind,
         unit,
         observed,
-        reasons=_reasons(unit, observed.record),
-        steps=blue_green.steps(unit, observed.record, back_to_earlier=False, warm=False),
+        reasons=(*_reasons(unit, observed.record), *migrating.reasons(release, observed, migrates=True)),
+        steps=blue_green.steps(
+            unit, observed.record, back_to_earlier=False, warm=False, migrations=tuple(migrating.steps(unit, observed))
+        ),
     )
 
 
@@ -33,7 +35,7 @@ def plan_rollback(unit: Pinned, observed: Observed) -> Plan:
         "rollback",
         unit,
         observed,
-        reasons=(reason,),
+        reasons=(reason, *migrating.reasons(unit.release, observed, migrates=False)),
         steps=blue_green.steps(unit, observed.record, back_to_earlier=True, warm=warm),
     )
 

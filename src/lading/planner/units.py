@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from lading.model.environment import Configuration, InstanceSpec, Pinned
-from lading.model.manifest import Environment, Job, Manifest, Probe, Resources, Service
+from lading.model.manifest import Database, Environment, Job, Manifest, Probe, Resources, Service
 from lading.model.release import Release
 
 
@@ -42,6 +42,14 @@ def unit_of(
     )
 
 
+def migration_of(
+    number: int, release: Release, configuration: Configuration, databases: Mapping[str, str], name: str
+) -> InstanceSpec:
+    """Return what runs a database's migration: its command, in the release's own environment, as jobs are run."""
+    making = _Making(number, release, configuration, databases)
+    return making.migration(name, release.manifest.databases[name])
+
+
 class _Making:
     """What all specs of one unit share."""
 
@@ -68,6 +76,11 @@ class _Making:
                 volumes=job.volumes,
                 resources=manifest.sizes[job.size].resources if job.size is not None else Resources(),
             )
+
+    def migration(self, name: str, database: Database) -> InstanceSpec:
+        build = database.build if database.build is not None else self._release.artifacts[0].name
+        spec = self._spec(f"migrate-{name}", f"{self._prefix}-migrate-{name}", build, self._release.manifest.env)
+        return msgspec.structs.replace(spec, command=database.migrate)
 
     @property
     def _prefix(self) -> str:

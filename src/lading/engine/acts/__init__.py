@@ -11,9 +11,11 @@ from lading.engine.acts import (
     cutover,
     drain,
     fetch,
+    migrate,
     preflight,
     probing,
     prune,
+    rehearse,
     smoke,
     start,
     waiting,
@@ -25,6 +27,8 @@ from lading.model import plan
 ACTS: Final[dict[type, Callable[..., Any]]] = {
     plan.Preflight: preflight.act,
     plan.Fetch: fetch.act,
+    plan.Rehearse: rehearse.act,
+    plan.Migrate: migrate.act,
     plan.Start: start.act,
     plan.Health: waiting.act_health,
     plan.Ready: waiting.act_ready,
@@ -40,6 +44,8 @@ ACTS: Final[dict[type, Callable[..., Any]]] = {
 
 # What is missing here changed nothing that would have to be taken back.
 UNDOS: Final[dict[type, Callable[..., Any]]] = {
+    plan.Rehearse: rehearse.undo,
+    plan.Migrate: migrate.undo,
     plan.Start: start.undo,
     plan.Probing: probing.undo,
     plan.Cutover: cutover.undo,

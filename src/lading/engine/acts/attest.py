@@ -9,7 +9,7 @@ from lading.engine.done import Done
 from lading.model.bill import Envelope, Statement
 from lading.model.canonical import digest_of
 from lading.model.environment import Pinned
-from lading.model.plan import Attest, Plan
+from lading.model.plan import Attest, Migrate, Plan
 from lading.model.rollout import Mark
 
 
@@ -60,9 +60,20 @@ def facts_of(context: Context) -> dict[str, Any]:
         "configuration": unit.configuration.revision if unit is not None else "",
         "secret_versions": unit.configuration.secret_versions if unit is not None else {},
     }
+    if migrations := _migrations(context.rollout.plan, marks):
+        facts["migrations"] = migrations
     if any(mark.result.get("anew") for mark in marks):
         facts["interrupted"] = "the agent was interrupted: requests before its last start are not counted"
     return facts
+
+
+def _migrations(plan: Plan, marks: Sequence[Mark]) -> dict[str, dict[str, Any]]:
+    """Return what became of each database: its revision before and after, and for how many seconds requests waited."""
+    return {
+        mark.result["database"]: {name: mark.result[name] for name in ("before", "after", "held")}
+        for mark in marks
+        if isinstance(plan.steps[mark.step], Migrate) and mark.phase == "outcome" and mark.direction == "forward"
+    }
 
 
 def _gates(plan: Plan, marks: Sequence[Mark]) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.errors import LadingError
-from lading.model.plan import Preflight
+from lading.model.plan import Preflight, Rehearse
 from lading.model.release import Platform, Release
 
 # Free bytes kept for the journal and the logs, so that even a failed rollout can be recorded.
@@ -11,6 +11,10 @@ RESERVE = 64 * 1024 * 1024
 
 # Laid-out layers are about this many times larger than their compressed blobs.
 UNPACKED = 5
+
+# What a database is copied to before it is migrated: one to rehearse on, one to judge that by, one to come back to,
+# and room for what the migration itself writes, or a restore does.
+COPIES = 4
 
 
 def act(context: Context, step: Preflight) -> Done:
@@ -30,6 +34,14 @@ def act(context: Context, step: Preflight) -> Done:
     free = context.world.store.free_bytes() / 1e9
     wanted = len(step.configuration.secret_versions)
     return Done(text=f"disk {free:.0f} GB · secrets {wanted}/{wanted}", facts={"free_bytes": int(free * 1e9)})
+
+
+def _copies(context: Context) -> int:
+    """Return the bytes for the copies of databases that the plan migrates."""
+    rollout = context.rollout
+    rehearsed = [step.database for step in rollout.plan.steps if isinstance(step, Rehearse)]
+    sizes = (context.world.databases.size(rollout.project, rollout.environment, name) for name in rehearsed)
+    return sum(sizes) * COPIES
 
 
 def _missing_secrets(step: Preflight) -> list[tuple[str, str, str]]:
@@ -81,14 +93,14 @@ def _words(platform: Platform) -> str:
 def _disk(context: Context, release: Release) -> list[tuple[str, str, str]]:
     layers = [layer for artifact in release.artifacts for layer in artifact.layers]
     missing = sum(layer.size for layer in layers if not context.world.store.has(layer.digest))
-    needed = RESERVE + missing * (1 + UNPACKED)
+    needed = RESERVE + missing * (1 + UNPACKED) + _copies(context)
     free = context.world.store.free_bytes()
     if free >= needed:
         return []
     return [
         (
             "no-space",
-            f"{free / 1e6:.0f} MB free where releases are stored, {needed / 1e6:.0f} MB needed",
+            f"{free / 1e6:.0f} MB free where releases and databases lie, {needed / 1e6:.0f} MB needed",
             "free some disk space, then deploy again",
         )
     ]

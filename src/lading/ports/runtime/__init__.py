@@ -1,13 +1,14 @@
 """Where instances run."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.release import Platform
 from lading.model.secret import Secret
+from lading.ports.database import Place
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,39 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     outputs: str
     seconds: float
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that changes a database while everything else of its environment is frozen.
+
+    ``name`` identifies the hold (it derives from rollout and database), ``place`` says which database, ``limit`` is
+    how many seconds the others may stand still, restoring included.
+    """
+
+    name: str
+    run: Run
+    place: Place
+    limit: float = 10.0
+
+    @property
+    def marker(self) -> str:
+        """The environment whose instances and runs are frozen, as ``project/name``."""
+        return f"{self.run.spec.project}/{self.run.spec.environment}"
+
+
+class HeldResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a hold ended.
+
+    ``kept``: the run ended well, what it did stands. ``restored``: the database is as it was when it was saved.
+    ``torn``: it could not be restored, the saved copy is left. ``held`` is for how many seconds others stood still,
+    ``reason`` says in words what kept it from ``kept``, ``output`` are the run's last lines.
+    """
+
+    outcome: Literal["kept", "restored", "torn"]
+    exit_status: int | None = None
+    output: str = ""
+    held: float = 0.0
+    reason: str = ""
 
 
 class Runtime(Protocol):
@@ -93,4 +127,26 @@ class Runtime(Protocol):
 
     def run(self, run: Run, secrets: Mapping[str, Secret]) -> RunResult:
         """Run a command to its end and return how it ended; never raise for its exit status."""
+        ...
+
+    def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
+        """Freeze the run's environment, save the database, run, restore it unless all went well, thaw; tell the end.
+
+        It is carried by somebody who outlives the caller and ends by itself within the limit, whatever happens to
+        caller and run. Between saving and the end nobody but the run writes to the database, and what was decided is
+        on disk before the first instance is thawed: so what an instance acknowledged is never taken back. Calling it
+        again under the same name joins it, or returns how it ended.
+        """
+        ...
+
+    def unsettled(self, marker: str) -> Sequence[str]:
+        """Return the names of an environment's holds that have not come to their end: nothing may be started then."""
+        ...
+
+    def settle(self, name: str) -> HeldResult | None:
+        """Bring a hold whose carrier died to its end, and return how it ended; None while its carrier is at work.
+
+        What was not declared finished is restored, and what stands frozen is thawed. A hold that never began, or that
+        nobody ever heard of, ends ``restored``.
+        """
         ...

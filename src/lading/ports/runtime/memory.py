@@ -10,7 +10,8 @@ from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.release import Platform
 from lading.model.secret import Secret, redact
 from lading.ports.clock import Clock
-from lading.ports.runtime import Run, RunResult
+from lading.ports.database import Custody, Place
+from lading.ports.runtime import Held, HeldResult, Run, RunResult
 
 PLATFORM = Platform(system="linux", machine="x86_64", libc="glibc 2.36", python="3.11")
 
@@ -44,6 +45,22 @@ class _Instance:
 
 
 @dataclass
+class MemoryHold:
+    """A hold, how far it came, whom it froze, and how it ended."""
+
+    held: Held
+    stages: list[str] = field(default_factory=list)
+    frozen: set[str] = field(default_factory=set)
+    decided: HeldResult | None = None
+    over: bool = False
+
+    @property
+    def result(self) -> HeldResult | None:
+        """How it ended; None before it is over."""
+        return self.decided if self.over else None
+
+
+@dataclass
 class Recorded:
     """What was asked of the world, in order: names of instances and runs. A start that found its instance running is
     no start.
@@ -61,7 +78,14 @@ class MemoryRuntime:
     Addresses are unique and never given out twice, except to the same name when it is started again.
     """
 
-    def __init__(self, clock: Clock, *, name: str = "memory", isolation: str = "none") -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        name: str = "memory",
+        isolation: str = "none",
+        custody_of: Callable[[Place], Custody] | None = None,
+    ) -> None:
         self._clock = clock
         self._name = name
         self._isolation = isolation
@@ -71,6 +95,10 @@ class MemoryRuntime:
         self._given = 0
         self._exits_at_start: dict[str, int] = {}
         self._results: dict[str, RunResult | Callable[[Run], RunResult]] = {}
+        self._custody_of = custody_of
+        self._holds: dict[str, MemoryHold] = {}
+        self._guard_dies = ""
+        self.frozen: set[str] = set()
         self.recorded = Recorded()
         self.platform_value = PLATFORM
 
@@ -169,7 +197,97 @@ class MemoryRuntime:
         result = scripted(run) if callable(scripted) else scripted
         return msgspec.structs.replace(result, output=redact(result.output, secrets.values()))
 
+    def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
+        """Carry the hold to its end at once, unless its guard dies on the way; then bring it to an end."""
+        with self._lock:
+            hold = self._holds.setdefault(held.name, MemoryHold(held))
+            if hold.result is None and not hold.stages:
+                self._carry(hold, secrets)
+            return hold.result or self._bring_to_end(hold)
+
+    def unsettled(self, marker: str) -> Sequence[str]:
+        """Return the names of holds whose guard died and that nobody has brought to their end."""
+        with self._lock:
+            return tuple(name for name, hold in self._holds.items() if hold.held.marker == marker and not hold.over)
+
+    def settle(self, name: str) -> HeldResult | None:
+        """Bring a hold to its end; its guard is never at work here when somebody asks."""
+        with self._lock:
+            hold = self._holds.get(name)
+            if hold is None:
+                return HeldResult(outcome="restored", reason="it never began")
+            return hold.result or self._bring_to_end(hold)
+
+    def _carry(self, hold: "MemoryHold", secrets: Mapping[str, Secret]) -> None:
+        custody = self._custody(hold)
+        custody.prepare()
+        with custody.writing_shut(hold.held.limit):
+            hold.frozen = self._of(hold.held.marker)
+            self.frozen |= hold.frozen
+            custody.save()
+        if self._dies(hold, "frozen"):
+            return
+        hold.stages.append("begun")
+        ran = self.run(hold.held.run, secrets)
+        if self._dies(hold, "ran"):
+            return
+        self._end(hold, ran)
+
+    def _end(self, hold: "MemoryHold", ran: RunResult) -> None:
+        custody = self._custody(hold)
+        kept = ran.exit_status == 0
+        if kept:
+            custody.secure()
+        else:
+            custody.restore()
+        reason = "" if kept else f"exit status {ran.exit_status}"
+        decided = HeldResult(
+            outcome="kept" if kept else "restored",
+            exit_status=ran.exit_status,
+            output=ran.output,
+            held=ran.seconds,
+            reason=reason,
+        )
+        hold.decided = decided
+        if not self._dies(hold, "decided"):
+            self._let_go(hold)
+
+    def _bring_to_end(self, hold: "MemoryHold") -> HeldResult:
+        if hold.decided is None:
+            if "begun" in hold.stages:
+                self._custody(hold).restore()
+            hold.decided = HeldResult(outcome="restored", reason="its guard was killed before it was done")
+        self._let_go(hold)
+        return hold.decided
+
+    def _let_go(self, hold: "MemoryHold") -> None:
+        self.frozen -= hold.frozen
+        hold.over = True
+
+    def _dies(self, hold: "MemoryHold", stage: str) -> bool:
+        hold.stages.append(stage)
+        dies = self._guard_dies == stage
+        if dies:
+            self._guard_dies = ""
+        return dies
+
+    def _custody(self, hold: "MemoryHold") -> Custody:
+        if self._custody_of is None:
+            raise RuntimeError("this memory runtime was given no databases to hold")
+        return self._custody_of(hold.held.place)
+
+    def _of(self, marker: str) -> set[str]:
+        return {
+            name
+            for name, instance in self._instances.items()
+            if instance.running and f"{instance.spec.project}/{instance.spec.environment}" == marker
+        }
+
     # what tests do to the world
+
+    def kill_guard(self, stage: str) -> None:
+        """Let the guard of the next hold die once it has ``frozen``, ``ran`` or ``decided``."""
+        self._guard_dies = stage
 
     def exit_at_start(self, release: str, exit_status: int = 1) -> None:
         """Make every instance of a release (its version or digest) exit as soon as it is started."""

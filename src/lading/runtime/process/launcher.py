@@ -16,7 +16,7 @@ from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.secret import Secret, redact
 from lading.runtime.process import directories, launch, logs, users
-from lading.runtime.process.limits import Groups
+from lading.runtime.process.limits import Applied, Groups
 from lading.runtime.process.records import Record, Records, file_name
 from lading.runtime.process.spawn import can_become, loads_code, spawn
 
@@ -50,6 +50,31 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return f"run:{self.name}" if self.with_outputs else self.name
 
 
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A start with everything settled but the start; ``variables`` hold secrets in plain, so it is never written."""
+
+    record: Record
+    words: tuple[str, ...]
+    variables: dict[str, str]
+    cwd: str
+    address_space: int | None = None
+    user: int | None = None
+
+    def spawn(self, records: Records, lock: int, log: int) -> bool:
+        """Start it under its name's open lock; tell whether it came to run."""
+        return spawn(
+            records,
+            self.record,
+            lock,
+            words=self.words,
+            variables=self.variables,
+            cwd=Path(self.cwd),
+            log=log,
+            applied=Applied(self.record.cgroups, self.address_space),
+            user=self.user,
+        )
+
+
 class Launcher:
     """Starts programs of releases in their environments.
 
@@ -81,6 +106,20 @@ class Launcher:
 
         Raise ``start-failed`` or ``no-space``.
         """
+        prepared = self.prepare(spec, secrets, attempt)
+        with explained(spec):
+            log = logs.open_log(attempt.log)
+            try:
+                came_up = prepared.spawn(attempt.records, lock, log)
+            finally:
+                os.close(log)
+            if not came_up:
+                lines = (redact(line, secrets.values()) for line in logs.last_lines(attempt.log, SHOWN))
+                raise launch.failed(spec, "its keeper ended before the program ran", details=tuple(lines))
+            return prepared.record
+
+    def prepare(self, spec: InstanceSpec, secrets: Mapping[str, Secret], attempt: Attempt) -> "Prepared":
+        """Do all but the start itself, the record included; raise ``start-failed`` or ``no-space``."""
         with explained(spec):
             place = self._place(spec)
             words = launch.command(spec, place, port=attempt.port, args=attempt.args)
@@ -94,25 +133,14 @@ class Launcher:
             applied = self._groups.prepare(attempt.group, spec.resources)
             record = msgspec.structs.replace(record, cgroups=applied.cgroups, limits="; ".join([applied.text, *said]))
             attempt.records.write(record)
-            log = logs.open_log(attempt.log)
-            try:
-                came_up = spawn(
-                    attempt.records,
-                    record,
-                    lock,
-                    words=words,
-                    variables=variables,
-                    cwd=place.source_layer,
-                    log=log,
-                    applied=applied,
-                    user=user,
-                )
-            finally:
-                os.close(log)
-            if not came_up:
-                lines = (redact(line, secrets.values()) for line in logs.last_lines(attempt.log, SHOWN))
-                raise launch.failed(spec, "its keeper ended before the program ran", details=tuple(lines))
-            return record
+            return Prepared(
+                record=record,
+                words=tuple(words),
+                variables=variables,
+                cwd=str(place.source_layer),
+                address_space=applied.address_space,
+                user=user,
+            )
 
     def _place(self, spec: InstanceSpec) -> launch.Place:
         layers = {}

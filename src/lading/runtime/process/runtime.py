@@ -12,8 +12,9 @@ from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
 from lading.model.release import Platform
 from lading.model.secret import Secret
-from lading.ports.runtime import Run, RunResult
+from lading.ports.runtime import Held, HeldResult, Run, RunResult
 from lading.runtime.process import ending, logs, sockets
+from lading.runtime.process.holds import Holds
 from lading.runtime.process.identity import open_handle, wait_end
 from lading.runtime.process.launcher import Attempt, Launcher, explained
 from lading.runtime.process.ports import LOOPBACK, Ports
@@ -33,7 +34,8 @@ class ProcessRuntime:
 
     ``root`` holds records and logs, ``layer_dir`` gives the directory a layer (by diff id) is laid out in, and
     ``data_dir`` the persistent directory of an environment (project, name): its home, temporary files, volumes and
-    outputs. ``users``: see :class:`Launcher`. Nothing is started twice, whenever a starter is killed.
+    outputs. ``users``: see :class:`Launcher`. ``guard`` are the words that start the guard of a hold, a program that
+    composes :class:`Hold` with the databases' custody. Nothing is started twice, whenever a starter is killed.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ProcessRuntime:
         *,
         ports: range = PORTS,
         users: bool | None = None,
+        guard: Sequence[str] = (),
         log_limit: int = LOG_LIMIT,
     ) -> None:
         root.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -55,7 +58,9 @@ class ProcessRuntime:
         self._ports = Ports(ports, root / "last-port")
         self._environments = root / "environments"
         self._launcher = Launcher(root, layer_dir, data_dir or self._data_dir, as_user=users)
-        self._runs = Runs(Records(root / "runs"), self._launcher)
+        runs = Records(root / "runs")
+        self._runs = Runs(runs, self._launcher)
+        self._holds = Holds(root, self._launcher, runs, guard)
         self._starting = threading.Lock()  # a port is chosen and recorded by one start at a time
         self._names: dict[str, threading.RLock] = {}
 
@@ -194,6 +199,18 @@ class ProcessRuntime:
         """
         return self._runs.run(run, secrets)
 
+    def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
+        """Run while everything else of the environment is stopped (SIGSTOP); a guard of its own carries it."""
+        return self._holds.run(held, secrets)
+
+    def unsettled(self, marker: str) -> Sequence[str]:
+        """Return the names of an environment's holds that are not over."""
+        return self._holds.unsettled(marker)
+
+    def settle(self, name: str) -> HeldResult | None:
+        """Bring a hold whose guard died to its end; None while its guard is at work."""
+        return self._holds.settle(name)
+
     # beyond the port: what a supervisor needs
 
     def pidfds(self) -> dict[str, int]:
@@ -225,6 +242,7 @@ class ProcessRuntime:
                 log.unlink()
                 logs.older_part(log).unlink(missing_ok=True)
         self._runs.prune()
+        self._holds.prune()
 
     def strays(self) -> Sequence[str]:
         """Return, in words, processes and control groups of instances and runs that nobody knows any more."""

@@ -30,6 +30,12 @@ def reap() -> None:
         _children[:] = [child for child in _children if child.poll() is None]
 
 
+def adopt(child: subprocess.Popen[bytes]) -> None:
+    """See that a child of this process is reaped once it has ended."""
+    with _guard:
+        _children.append(child)
+
+
 def spawn(
     records: Records,
     record: Record,
@@ -64,8 +70,7 @@ def spawn(
         start_new_session=True,
         umask=0o077,
     )
-    with _guard:
-        _children.append(child)
+    adopt(child)
     return _noted(folder / f"{record.attempt}.pid", child)
 
 

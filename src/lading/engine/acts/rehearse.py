@@ -1,0 +1,92 @@
+"""Run a migration on a copy of its database: one that fails is known before anybody is held."""
+
+import msgspec
+
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.model.canonical import digest_of
+from lading.model.errors import LadingError
+from lading.model.manifest import Database
+from lading.model.plan import Rehearse, revision_text
+from lading.ports.runtime import Run
+
+REHEARSAL_LIMIT = 3600.0  # seconds a rehearsal may take: nobody waits for it
+
+# Lines of a failed migration's output that are shown: tools say what is wrong at the end, after a traceback.
+LAST_LINES = 8
+
+
+def act(context: Context, step: Rehearse) -> Done:
+    """Copy the database while it is used, run the command on the copy, and look at what came of it."""
+    rollout, databases = context.rollout, context.world.databases
+    names = (rollout.project, rollout.environment, step.database)
+    before = databases.revision(*names)
+    url = databases.rehearse(*names, _database(context, step.database), rollout.id)
+    spec = msgspec.structs.replace(step.spec, databases={**step.spec.databases, step.variable: url})
+    context.check_cancelled()
+    # Named by its copy: a rehearsal that an agent died over may go on, on a copy that nobody looks at any more.
+    name = f"{spec.name}-rehearsal-{digest_of(url)[-8:]}"
+    run = Run(name=name, spec=spec, timeout=REHEARSAL_LIMIT)
+    result = context.world.runtime.run(run, context.secrets_of(spec))
+    if result.exit_status != 0:
+        raise failed(
+            context,
+            f"rehearsal of {step.database}",
+            f"{spec.command} {how_it_ended(result.exit_status)} on a copy of the database",
+            result.output,
+        )
+    found = databases.judge(*names, rollout.id)
+    facts = {"database": step.database, "before": before, "after": found.revision, "changed": found.changed}
+    return Done(text=_text(before, found.revision, changed=found.changed), facts=facts)
+
+
+def undo(context: Context, step: Rehearse) -> Done:
+    """Remove the copies."""
+    rollout = context.rollout
+    context.world.databases.discard(rollout.project, rollout.environment, step.database, rollout.id)
+    return Done()
+
+
+def _text(before: tuple[str, ...], after: tuple[str, ...], *, changed: bool) -> str:
+    if not changed:
+        return f"nothing to do{f', at {revision_text(after)} already' if after else ''}"
+    return f"{change_text(before, after)} on a copy, whole"
+
+
+def change_text(before: tuple[str, ...], after: tuple[str, ...]) -> str:
+    """Return what became of a revision, in a line; what is the same on both sides is left out of it."""
+    if not before and not after:
+        return "migrated"
+    kept = set(before) & set(after)
+    old = tuple(revision for revision in before if revision not in kept)
+    new = tuple(revision for revision in after if revision not in kept)
+    if not old and not new:
+        return f"{revision_text(after)} stays"
+    return f"{revision_text(old or tuple(sorted(kept)))} → {revision_text(new or tuple(sorted(kept)))}"
+
+
+def how_it_ended(exit_status: int | None) -> str:
+    """Say how a run that did not end well ended."""
+    if exit_status is None:
+        return "did not end in time"
+    return f"was killed by signal {-exit_status}" if exit_status < 0 else f"ended with status {exit_status}"
+
+
+def failed(context: Context, doing: str, happened: str, output: str) -> LadingError:
+    """Return the error of a migration that failed, with the last lines it wrote."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    return LadingError(
+        "migration-failed",
+        doing=doing,
+        happened=happened,
+        now=f"the database is as it was, {context.serving_now()}",
+        hint="mend the migration, commit, and release it under a new version",
+        details=tuple(lines[-LAST_LINES:]),
+    )
+
+
+def _database(context: Context, name: str) -> Database:
+    unit = context.rollout.plan.unit
+    if unit is None:
+        raise LadingError("unexpected", happened=f"rollout {context.rollout.id} leads to no release")
+    return unit.release.manifest.databases[name]

@@ -1,0 +1,85 @@
+"""Which databases a release migrates, and what is to be said about those that it does not."""
+
+from collections.abc import Iterator
+
+from lading.model.environment import Observed, Pinned
+from lading.model.manifest import Database
+from lading.model.plan import Migrate, Rehearse, Step, revision_text
+from lading.model.release import Release
+from lading.planner.units import migration_of
+
+
+def steps(unit: Pinned, observed: Observed) -> Iterator[Step]:
+    """Yield the rehearsals and migrations of a release, database by database."""
+    release = unit.release
+    for name, database in release.manifest.databases.items():
+        if database.migrate is None or database.env is None or is_ahead(release, name, observed):
+            continue
+        spec = migration_of(unit.rollout, release, unit.configuration, observed.databases, name)
+        at, heads = observed.revisions.get(name, ()), release.migration_heads.get(name, ())
+        rehearsed = not is_there(release, name, observed)
+        if rehearsed:
+            yield Rehearse(database=name, variable=database.env, spec=spec)
+        limit = unit.configuration.table.strategy.hold
+        yield Migrate(database=name, spec=spec, limit=limit, at=at, heads=heads, rehearsed=rehearsed)
+
+
+def is_there(release: Release, name: str, observed: Observed) -> bool:
+    """Tell whether a database is known to be at the release's heads already.
+
+    Only Alembic says it all: a Django project's own files do not tell what its libraries have to apply.
+    """
+    known = release.migrations.get(name)
+    heads = release.migration_heads.get(name, ())
+    return known is not None and known.tool == "alembic" and bool(heads) and _set(heads) == _set(at(name, observed))
+
+
+def is_ahead(release: Release, name: str, observed: Observed) -> bool:
+    """Tell whether a database was migrated further than the release knows: then there is nothing it could migrate."""
+    return bool(_unknown(release, name, observed))
+
+
+def reasons(release: Release, observed: Observed, *, migrates: bool) -> Iterator[str]:
+    """Yield what has to be known before anything is stopped: databases that the release finds at another revision."""
+    for name, database in release.manifest.databases.items():
+        yield from _reason(release, name, database, observed, migrates=migrates)
+
+
+def _reason(release: Release, name: str, database: Database, observed: Observed, *, migrates: bool) -> Iterator[str]:
+    checked = f"whether {release.version} works on it is checked on its candidate, beside what serves"
+    if unknown := _unknown(release, name, observed):
+        yield (
+            f"database {name} is at {revision_text(unknown)}, which {release.version} does not know: "
+            f"it is not migrated back; {checked}"
+        )
+    elif not migrates and database.migrate is not None and _behind(release, name, observed):
+        heads = revision_text(release.migration_heads[name])
+        yield f"database {name} is not at {heads}, as {release.version} left it: going back never migrates; {checked}"
+
+
+def _unknown(release: Release, name: str, observed: Observed) -> tuple[str, ...]:
+    known = release.migrations.get(name)
+    if known is None:
+        return ()
+    # Django notes what its libraries applied as well; only apps of the project's own can be ahead of it.
+    apps = {revision.partition(".")[0] for revision in known.revisions}
+    found = [
+        revision
+        for revision in at(name, observed)
+        if revision not in known.revisions and (known.tool == "alembic" or revision.partition(".")[0] in apps)
+    ]
+    return tuple(found)
+
+
+def _behind(release: Release, name: str, observed: Observed) -> bool:
+    heads = release.migration_heads.get(name, ())
+    return bool(heads) and not _set(heads) <= _set(at(name, observed))
+
+
+def at(name: str, observed: Observed) -> tuple[str, ...]:
+    """Return the revision a database was observed at."""
+    return observed.revisions.get(name, ())
+
+
+def _set(revision: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(revision)
