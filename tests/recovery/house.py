@@ -8,18 +8,30 @@ from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
 from lading.engine.patience import Parked
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord, Observed, Pinned
-from lading.model.manifest import Build, Environment, Manifest, Probe, Project, Secrets, Service, SmokeStep, Strategy
+from lading.model.manifest import (
+    Build,
+    Database,
+    Environment,
+    Manifest,
+    Probe,
+    Project,
+    Secrets,
+    Service,
+    SmokeStep,
+    Strategy,
+)
 from lading.model.release import Artifact, Release, artifact_digest, release_digest
 from lading.model.rollout import Rollout
 from lading.planner.plans import plan_release, plan_rollback
 from lading.planner.units import configure
 from lading.ports.checks.memory import MemoryChecks
 from lading.ports.clock.memory import MemoryClock
-from lading.ports.database.memory import MemoryDatabases
+from lading.ports.database.memory import Data, MemoryDatabases
 from lading.ports.journal import Journal
 from lading.ports.journal.memory import MemoryJournal
 from lading.ports.prober.memory import MemoryProber
 from lading.ports.router.memory import MemoryRouter
+from lading.ports.runtime import Run, RunResult
 from lading.ports.runtime.memory import MemoryRuntime
 from lading.ports.secrets.memory import MemorySecrets
 from lading.ports.signer.memory import MemorySigner
@@ -30,8 +42,16 @@ KEY = f"{PROJECT}/{ENVIRONMENT}"
 TABLE = Environment(replicas={"web": 2}, strategy=Strategy(watch=1.0, keep_previous=60.0), env={"COLOUR": "blue"})
 
 
-def manifest() -> Manifest:
+# Releases of these versions migrate the database; the others use it as they find it.
+MIGRATING = "v2."
+OLD, NEW = ("3f2a",), ("9c41",)
+
+
+def manifest(version: str = "v1.0.0") -> Manifest:
     probe = Probe(path="/ready", within=2.0)
+    databases = {}
+    if version.startswith(MIGRATING):
+        databases["main"] = Database(engine="sqlite", env="DATABASE_URL", migrate="migrate")
     return Manifest(
         project=Project(name=PROJECT),
         build={"app": Build(bundle="requirements.txt")},
@@ -43,6 +63,7 @@ def manifest() -> Manifest:
         },
         smoke=(SmokeStep(name="status", method="GET", path="/status"), SmokeStep(name="report", command="report")),
         secrets=Secrets(required=("TOKEN",)),
+        databases=databases,
     )
 
 
@@ -53,18 +74,20 @@ class House:
     world: World
     visits: Faults | None = None
     unserved: list[str] = dataclasses.field(default_factory=list)
+    acknowledged: list[str] = dataclasses.field(default_factory=list)
     served_before: bool = False
 
     @classmethod
     def build(cls, journal: Journal | None = None) -> "House":
         clock = MemoryClock()
-        runtime = MemoryRuntime(clock)
+        databases = MemoryDatabases()
+        runtime = MemoryRuntime(clock, custody_of=databases.custody_of)
         world = World(
             runtime=runtime,
             router=MemoryRouter(),
             checks=MemoryChecks(whois=lambda address: _whois(runtime, address)),
             prober=MemoryProber(clock),
-            databases=MemoryDatabases(),
+            databases=databases,
             store=MemoryStore(),
             secrets=MemorySecrets({KEY: {"TOKEN": "canary-4711"}}),
             journal=journal or MemoryJournal(),
@@ -97,7 +120,7 @@ class House:
             platform=platform,
             layers=tuple(layers),
         )
-        content_manifest = manifest()
+        content_manifest = manifest(version)
         return self.world.journal.add_release(
             Release(
                 project=PROJECT,
@@ -116,7 +139,10 @@ class House:
 
     def observed(self) -> Observed:
         running = frozenset(state.name for state in self.world.runtime.list() if state.running)
-        return Observed(record=self.record, running=running)
+        databases = self.world.databases
+        url = databases.provide(PROJECT, ENVIRONMENT, "main", Database(engine="sqlite"))
+        revisions = {"main": databases.revision(PROJECT, ENVIRONMENT, "main")}
+        return Observed(record=self.record, running=running, databases={"main": url}, revisions=revisions)
 
     def unit(self, number: int) -> Pinned:
         rollout = self.world.journal.rollout(number)
@@ -175,6 +201,32 @@ class House:
                 world = self.world
         raise AssertionError("the rollout never ended")
 
+    # the database
+
+    @property
+    def data(self) -> Data | None:
+        """What is in the database now."""
+        databases = self.world.databases
+        return databases.contents.get(databases.provided.get((PROJECT, ENVIRONMENT, "main"), ""))  # type: ignore[attr-defined]
+
+    def migrations(self, migrate: Callable[[Data], int]) -> None:
+        """Say what the migration does to a database, and with which exit status it ends."""
+        databases = self.world.databases
+
+        def run(run: Run) -> RunResult:
+            url = run.spec.databases["DATABASE_URL"]
+            status = migrate(databases.contents.setdefault(url, Data()))  # type: ignore[attr-defined]
+            return RunResult(exit_status=status, output="ALTER TABLE", outputs="", seconds=0.5)
+
+        self.world.runtime.script_run("migrate", run)  # type: ignore[attr-defined]
+
+    def write(self) -> None:
+        """Write a row as a program would that serves now, and note that it was acknowledged."""
+        if self.data is not None and not self.world.runtime.frozen:  # type: ignore[attr-defined]
+            row = f"row {len(self.acknowledged)}"
+            self.data.rows.append(row)
+            self.acknowledged.append(row)
+
     def assert_served(self, point: str) -> None:
         """Note the moment if a request would now find no running instance."""
         name = self.world.router.ask(KEY)  # type: ignore[attr-defined]
@@ -191,6 +243,7 @@ class _Watching(Faults):
     def visit(self, point: str) -> None:
         if self._house.served_before:
             self._house.assert_served(point)
+            self._house.write()
         super().visit(point)
 
 

@@ -5,10 +5,25 @@ from collections.abc import Callable
 
 from lading.model.rollout import Rollout
 from lading.ports.checks.memory import MemoryChecks
-from tests.recovery.house import KEY, House
+from lading.ports.database.memory import Data
+from tests.recovery.house import KEY, NEW, OLD, House
 
 # Methods that only read: polling visits them hundreds of times in the same state.
-READING = ("look", "list", "probe", "count", "counters", "rollout", "marks", "environment", "get", "connections", "has")
+READING = (
+    "look",
+    "list",
+    "probe",
+    "count",
+    "counters",
+    "rollout",
+    "marks",
+    "environment",
+    "get",
+    "connections",
+    "has",
+    "revision",
+    "size",
+)
 
 
 def method_of(point: str) -> str:
@@ -51,12 +66,37 @@ def _first(house: House) -> Rollout:
     return house.open_deploy("v1.0.0")
 
 
+def _migrate(house: House) -> Rollout:
+    house.migrations(_to_new)
+    return house.open_deploy("v2.0.0")
+
+
+def _migrate_badly(house: House) -> Rollout:
+    """A migration that goes well on a copy, and fails half-way on the database itself."""
+    seen: list[str] = []
+
+    def fail_on_the_second(data: Data) -> int:
+        seen.append("run")
+        data.rows.clear()
+        return 0 if len(seen) == 1 else 1
+
+    house.migrations(fail_on_the_second)
+    return house.open_deploy("v2.1.0")
+
+
+def _to_new(data: Data) -> int:
+    data.revision = NEW
+    return 0
+
+
 SCENARIOS = {
     "deploy": Scenario("deploy", _deploy, "succeeded"),
     "bad": Scenario("bad", _bad, "unwound"),
     "late": Scenario("late", _late, "rolled_back"),
     "rollback": Scenario("rollback", _rollback, "succeeded"),
     "first": Scenario("first", _first, "succeeded"),
+    "migrate": Scenario("migrate", _migrate, "succeeded"),
+    "migrate-badly": Scenario("migrate-badly", _migrate_badly, "unwound"),
 }
 
 
@@ -64,12 +104,30 @@ def build(scenario: str) -> House:
     house = House.build()
     if scenario != "first":
         assert house.deploy("v1.0.0").outcome == "succeeded"
+        databases = house.world.databases
+        databases.contents[databases.provided["shop", "stage", "main"]] = Data(rows=["first"], revision=OLD)  # type: ignore[attr-defined]
+        house.acknowledged.append("first")
     return house
+
+
+def assert_data(house: House, rollout: Rollout) -> None:
+    """Every acknowledged write is there, the revision is old or new, nobody stands still, no hold is left open."""
+    if house.data is None:
+        return
+    assert not house.world.runtime.frozen  # type: ignore[attr-defined]
+    assert house.world.runtime.unsettled(KEY) == ()
+    assert house.data.rows == house.acknowledged
+    assert house.data.revision in (OLD, NEW)
+    if rollout.outcome == "succeeded" and rollout.plan.release.startswith("v2."):
+        assert house.data.revision == NEW
+    copies = [url for url in house.world.databases.contents if "~" in url]  # type: ignore[attr-defined]
+    assert copies == [] or rollout.outcome == "stuck"
 
 
 def assert_sound(house: House, rollout: Rollout) -> None:
     """Old or new, never neither; nothing left running that nobody knows; no lock left."""
     record = house.record
+    assert_data(house, rollout)
     assert house.unserved == []
     assert house.world.journal.unfinished() == []
     serving = record.serving

@@ -11,7 +11,7 @@ import pytest
 from lading.engine.faults import Fault, all_points, methods_of
 from lading.engine.world import GUARDED
 from tests.recovery.house import House
-from tests.recovery.scenarios import READING, SCENARIOS, assert_sound, build, method_of
+from tests.recovery.scenarios import READING, SCENARIOS, assert_data, assert_sound, build, method_of
 
 pytestmark = pytest.mark.recovery
 
@@ -73,6 +73,7 @@ def test_fails_for_good(scenario: str, point: str, at: int) -> None:
     assert house.world.journal.unfinished() == []
     if ended.outcome == "stuck":
         assert house.record.alert
+        assert_data(house, ended)
     else:
         assert_sound(house, ended)
 

@@ -27,7 +27,6 @@ CASES = {
     "services.web.relax": HEAD + 'relax = ["read-only"]\n' + STAGE,
     "services.web.volumes.data": HEAD + 'volumes = { data = "/srv/data" }\n' + STAGE,
     "databases.main.engine": HEAD + '[databases.main]\nengine = "postgres"\nenv = "U"\n' + STAGE,
-    "databases.main.migrate": HEAD + '[databases.main]\nengine = "sqlite"\nenv = "U"\nmigrate = "x"\n' + STAGE,
     "jobs.settle.schedule": HEAD
     + '[jobs.settle]\ncommand = "x"\nschedule = "@daily"\n[environments.stage]\nschedules = true\n',
     "jobs.settle.egress": HEAD + '[jobs.settle]\ncommand = "x"\negress = ["a.example:443"]\n' + STAGE,
