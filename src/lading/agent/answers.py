@@ -160,7 +160,10 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
-    """A rollout as scripts read it. ``id`` is null for one that was never opened, ``outcome`` while it runs."""
+    """A rollout as scripts read it. ``id`` is null for one that was never opened, ``outcome`` while it runs.
+
+    ``held_seconds`` is there where a database was to be migrated: for how long requests had to wait for that.
+    """
 
     id: int | None
     environment: str
@@ -171,6 +174,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     lost_requests: int
     requests: int
     steps: tuple[StepView, ...]
+    held_seconds: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class RolloutEntry(RolloutView, frozen=True, kw_only=True):

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from lading.agent.answers import RolloutAnswer, RolloutEntry, RolloutView, StepView
 from lading.agent.asking import RolloutRequest
+from lading.model.plan import Migrate
 from lading.model.rollout import Mark, Rollout
 from lading.ports.clock import Clock
 from lading.ports.journal import Journal
@@ -18,6 +21,7 @@ class Results:
 
     def of(self, rollout: Rollout) -> RolloutView:
         """Return a rollout's result as far as it is known."""
+        marks = self._journal.marks(rollout.id)
         return RolloutView(
             id=rollout.id,
             environment=rollout.environment,
@@ -27,7 +31,8 @@ class Results:
             seconds=self._seconds(rollout),
             lost_requests=rollout.lost_requests,
             requests=rollout.requests,
-            steps=_steps(rollout, self._journal.marks(rollout.id)),
+            steps=_steps(rollout, marks),
+            held_seconds=_held(rollout, marks),
         )
 
     def answer(self, rollout: Rollout) -> RolloutAnswer:
@@ -85,6 +90,14 @@ def _steps(rollout: Rollout, marks: Sequence[Mark]) -> tuple[StepView, ...]:
         )
         for index, step in enumerate(rollout.plan.steps)
     )
+
+
+def _held(rollout: Rollout, marks: Sequence[Mark]) -> float | msgspec.UnsetType:
+    if not any(isinstance(step, Migrate) for step in rollout.plan.steps):
+        return msgspec.UNSET
+    # Of one migration both marks may tell, what came of it and that it was left so.
+    held: dict[int, float] = {mark.step: mark.result["held"] for mark in marks if "held" in mark.result}
+    return round(sum(held.values()), 4)
 
 
 def _outcome(marks: list[Mark]) -> str:

@@ -224,7 +224,8 @@ class _Passage:
                     return self._story.clean_data(self._undo_failed(step, error).to_plain())  # type: ignore[no-any-return]
                 self._world.clock.wait(pause, _never)
         seconds = clock.monotonic() - start
-        self._ledger.write(index, "unwinding", "outcome", seconds=seconds, record=done.record)
+        facts = self._story.clean_data(done.facts)
+        self._ledger.write(index, "unwinding", "outcome", seconds=seconds, result=facts, record=done.record)
         self._tell("undone", index, step, done.text or step.undo_text, seconds)
         return None
 

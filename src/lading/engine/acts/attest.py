@@ -72,7 +72,7 @@ def _migrations(plan: Plan, marks: Sequence[Mark]) -> dict[str, dict[str, Any]]:
     return {
         mark.result["database"]: {name: mark.result[name] for name in ("before", "after", "held")}
         for mark in marks
-        if isinstance(plan.steps[mark.step], Migrate) and mark.phase == "outcome" and mark.direction == "forward"
+        if isinstance(plan.steps[mark.step], Migrate) and mark.phase == "outcome"
     }
 
 

@@ -40,12 +40,14 @@ def act(context: Context, step: Migrate) -> Done:
 def undo(context: Context, step: Migrate) -> Done:
     """Say where the database stands: what was migrated is left so, for it may have accepted writes since."""
     result = _settled(context, step)
-    at = revision_text(_revision(context, step))
-    if result.outcome == "kept":
-        return Done(text=f"database {step.database} stays at {at}: it may have accepted writes since")
     if result.outcome == "torn":
         raise _torn(context, step, result)
-    return Done(text=f"database {step.database} still at {at}")
+    now = _revision(context, step)
+    at = f" at {revision_text(now)}" if now else ""
+    facts = {"database": step.database, "before": step.at, "after": now, "held": result.held}
+    if result.outcome == "kept":
+        return Done(text=f"database {step.database} stays{at}: it may have accepted writes since", facts=facts)
+    return Done(text=f"database {step.database} still{at or ' as it was'}", facts=facts)
 
 
 def _rehearsed(context: Context, step: Migrate) -> dict[str, Any]:
