@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable
 
+import msgspec
+
 from lading.engine.engine import Engine
 from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
 from lading.engine.patience import Parked
@@ -47,11 +49,8 @@ MIGRATING = "v2."
 OLD, NEW = ("3f2a",), ("9c41",)
 
 
-def manifest(version: str = "v1.0.0") -> Manifest:
+def manifest() -> Manifest:
     probe = Probe(path="/ready", within=2.0)
-    databases = {}
-    if version.startswith(MIGRATING):
-        databases["main"] = Database(engine="sqlite", env="DATABASE_URL", migrate="migrate")
     return Manifest(
         project=Project(name=PROJECT),
         build={"app": Build(bundle="requirements.txt")},
@@ -63,7 +62,6 @@ def manifest(version: str = "v1.0.0") -> Manifest:
         },
         smoke=(SmokeStep(name="status", method="GET", path="/status"), SmokeStep(name="report", command="report")),
         secrets=Secrets(required=("TOKEN",)),
-        databases=databases,
     )
 
 
@@ -120,7 +118,10 @@ class House:
             platform=platform,
             layers=tuple(layers),
         )
-        content_manifest = manifest(version)
+        content_manifest = manifest()
+        if version.startswith(MIGRATING):
+            main = Database(engine="sqlite", env="DATABASE_URL", migrate="migrate")
+            content_manifest = msgspec.structs.replace(content_manifest, databases={"main": main})
         return self.world.journal.add_release(
             Release(
                 project=PROJECT,

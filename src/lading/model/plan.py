@@ -71,12 +71,11 @@ class Fetch(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="fetch"
 class Rehearse(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="rehearse"):
     """Run a database's migration on a copy of it, so that one that fails is known before anybody is held.
 
-    ``spec`` is what runs it (its ``command`` is the manifest's ``migrate``), ``variable`` names the database's URL.
+    ``spec`` is what runs it; its ``command`` is the manifest's ``migrate``.
     """
 
     undo_text: ClassVar[str] = "remove the copies"
     database: str
-    variable: str
     spec: InstanceSpec
 
     @property

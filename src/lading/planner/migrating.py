@@ -13,13 +13,13 @@ def steps(unit: Pinned, observed: Observed) -> Iterator[Step]:
     """Yield the rehearsals and migrations of a release, database by database."""
     release = unit.release
     for name, database in release.manifest.databases.items():
-        if database.migrate is None or database.env is None or is_ahead(release, name, observed):
+        if database.migrate is None or is_ahead(release, name, observed):
             continue
         spec = migration_of(unit.rollout, release, unit.configuration, observed.databases, name)
         at, heads = observed.revisions.get(name, ()), release.migration_heads.get(name, ())
         rehearsed = not is_there(release, name, observed)
         if rehearsed:
-            yield Rehearse(database=name, variable=database.env, spec=spec)
+            yield Rehearse(database=name, spec=spec)
         limit = unit.configuration.table.strategy.hold
         yield Migrate(database=name, spec=spec, limit=limit, at=at, heads=heads, rehearsed=rehearsed)
 

@@ -21,8 +21,9 @@ def act(context: Context, step: Rehearse) -> Done:
     rollout, databases = context.rollout, context.world.databases
     names = (rollout.project, rollout.environment, step.database)
     before = databases.revision(*names)
-    url = databases.rehearse(*names, _database(context, step.database), rollout.id)
-    spec = msgspec.structs.replace(step.spec, databases={**step.spec.databases, step.variable: url})
+    database = _database(context, step.database)
+    url = databases.rehearse(*names, database, rollout.id)
+    spec = msgspec.structs.replace(step.spec, databases={**step.spec.databases, **database.variables(url)})
     context.check_cancelled()
     # Named by its copy: a rehearsal that an agent died over may go on, on a copy that nobody looks at any more.
     name = f"{spec.name}-rehearsal-{digest_of(url)[-8:]}"
