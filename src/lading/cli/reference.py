@@ -11,6 +11,7 @@ from lading.cli.examples import EXAMPLES
 from lading.cli.main import INTERRUPTED, cli
 from lading.doctor.kinds import KINDS
 from lading.model.errors import CODES, EXIT_STATUSES
+from lading.model.remedies import REMEDIES
 from lading.model.rollout import EXIT_OF_OUTCOME
 
 _GLOBAL = {option.name for option in global_options()}
@@ -157,6 +158,34 @@ def doctor_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def remedies() -> str:
+    """Return a section for every error code: what it means, what is still true, what to do."""
+    parts = []
+    for code, row in CODES.items():
+        remedy = REMEDIES[code]
+        parts += [
+            f"### `{code}`",
+            "",
+            f"{row.meaning} Exit status {row.exit_status}.",
+            "",
+            f"- still true: {remedy.still}",
+            f"- to do: {remedy.do}",
+            "",
+        ]
+    return "\n".join(parts)
+
+
+def filled(text: str, part: str) -> str:
+    """Return a page with what stands between its two marks ``<!-- made … -->`` and ``<!-- end -->`` made anew."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin, "the page has a mark where its made part begins"
+    assert end, "and one where it ends"
+    return f"{before}{begin}\n\n{part}\n{end}{after}"
+
+
+BEGIN, END = "<!-- made by python -m lading.cli.reference -->", "<!-- end -->"
+PARTS = {"troubleshooting.md": remedies}
 PAGES = {"cli.md": cli_page, "errors.md": errors_page, "doctor.md": doctor_page}
 
 
@@ -165,6 +194,8 @@ def main() -> int:
     directory = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
     for name, page in PAGES.items():
         (directory / name).write_text(page())
+    for name, part in PARTS.items():
+        (directory / name).write_text(filled((directory / name).read_text(), part()))
     return 0
 
 
