@@ -160,6 +160,8 @@ def doctor_page() -> str:
 
 def remedies() -> str:
     """Return a section for every error code: what it means, what is still true, what to do."""
+    lacking = [code for code in CODES if code not in REMEDIES]
+    assert not lacking, f"add a row to REMEDIES in lading/model/remedies.py for: {', '.join(lacking)}"
     parts = []
     for code, row in CODES.items():
         remedy = REMEDIES[code]

@@ -30,6 +30,11 @@ REMEDIES: Final[dict[str, Remedy]] = {
     ),
     "usage": Remedy(_UNTOUCHED, "Read the command's help: it ends with examples. `lading --help` shows the road."),
     "manifest-missing": Remedy(_UNTOUCHED, "Go to the project's directory, or name it with `-C DIR`."),
+    "manifest-exists": Remedy(
+        "The manifest that is there was left as it is.",
+        "`lading init --print` shows a fresh draft beside it; `lading init --force` writes it and keeps a copy of the "
+        "old one.",
+    ),
     "manifest-invalid": Remedy(
         _UNTOUCHED, "Mend every place that is listed, then `lading check`. Each key is in the manifest's page."
     ),
