@@ -73,6 +73,11 @@ REMEDIES: Final[dict[str, Remedy]] = {
         "The last lines of `uv` are in the error. A package index of your own is taken from the usual settings of pip "
         "and uv.",
     ),
+    "migration-heads": Remedy(
+        _NOT_BUILT,
+        "Two branches each added a migration. Join them (`alembic merge heads`, `manage.py makemigrations --merge`), "
+        "commit, and release again.",
+    ),
     "secret-missing": Remedy(
         _UNTOUCHED, "Give the environment all that are named: `lading secrets edit ENVIRONMENT`. Then the same again."
     ),
@@ -149,6 +154,11 @@ REMEDIES: Final[dict[str, Remedy]] = {
     "database-failed": Remedy(
         "The data is as it was.",
         "The error names the database and what it said. See its directory's owner, the disk, and that its file is one.",
+    ),
+    "migration-failed": Remedy(
+        "The database is as it was before, with all that was acknowledged; the release before serves on it.",
+        "The last lines of the migration are in the error. It can be tried as often as you like: mend it, commit, "
+        "and release it under a new version.",
     ),
     "step-failed": Remedy(_UNWOUND, "The error names the step and what it met; mend that, then the same again."),
     "cancelled": Remedy(_UNWOUND, "Nothing: somebody asked for it. `lading history ENVIRONMENT` says who."),
