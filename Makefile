@@ -1,5 +1,5 @@
 # One word per intention. `make demo` and `make test` set up what they need.
-.PHONY: setup demo test lint docs picture bench chaos clean
+.PHONY: setup demo test lint docs picture bench chaos base-images clean
 
 PY = .venv/bin/python
 
@@ -33,6 +33,9 @@ bench: setup
 
 chaos: setup
 	$(PY) -m benchmarks.run chaos
+
+base-images:
+	scripts/base_images.sh
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -184,6 +184,10 @@ class RealAgent:
         found = next((word for word in words if word.startswith(b"LADING_INSTANCE=")), b"")
         return found.partition(b"=")[2].decode()
 
+    def instances(self) -> set[str]:
+        """Return the names of the instances that run, as the machine has them."""
+        return {self.instance_of(pid) for pid in self.processes()}
+
     def reboot(self) -> None:
         """Kill everything, as a machine that loses power does. Nothing is started again."""
         self.kill()

@@ -79,6 +79,8 @@ while True:
     time.sleep(1)
 """
 
+COMMAND = 'command = "uvicorn orders:app --no-access-log --log-level warning --lifespan off"\n'
+
 MANIFEST = f"""
 [project]
 name = "{NAME}"
@@ -87,8 +89,7 @@ name = "{NAME}"
 bundle = "requirements.txt"
 
 [services.web]
-command = "uvicorn orders:app --no-access-log --log-level warning --lifespan off"
-port    = 8000
+{COMMAND}port    = 8000
 health  = "/health"
 ready   = {{ path = "/ready", within = "3s" }}
 grace   = "3s"
@@ -144,6 +145,32 @@ uvicorn==0.30.6 \
 """
 
 FAULTS = {"v1.2.0": "never ready", "v1.3.0": "router", "v1.5.0": "dies"}
+
+
+DOCKERFILE = """
+FROM python:3.11-slim
+WORKDIR /srv
+COPY requirements.txt .
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY *.py ./
+USER 10001
+CMD ["uvicorn", "orders:app", "--no-access-log", "--log-level", "warning", "--lifespan", "off"]
+"""
+
+
+def as_images(directory: Path) -> Path:
+    """Turn every version of the project into one that is built as an image; its tags move."""
+    for version in VERSIONS:
+        git(directory, "checkout", "-q", "--detach", version)
+        manifest = (directory / "lading.toml").read_text()
+        (directory / "lading.toml").write_text(
+            manifest.replace('bundle = "requirements.txt"', 'dockerfile = "Dockerfile"').replace(COMMAND, "")
+        )
+        (directory / "Dockerfile").write_text(DOCKERFILE)
+        git(directory, "tag", "--delete", version)
+        commit(directory, f"{version} as an image", tag=version)
+    git(directory, "checkout", "-q", "--detach", VERSIONS[0])
+    return directory
 
 
 def make_project(directory: Path) -> Path:

@@ -117,8 +117,7 @@ def _within(condition: Callable[[], bool]) -> bool:
 
 def running(agent: RealAgent, environment: str = "local") -> set[str]:
     """Return the names of an environment's instances that run, as the machine has them."""
-    names = {agent.instance_of(pid) for pid in agent.processes()}
-    return {name for name in names if name.startswith(f"{agent.name}-{environment}-r")}
+    return {name for name in agent.instances() if name.startswith(f"{agent.name}-{environment}-r")}
 
 
 def port(agent: RealAgent, environment: str = "local") -> int:

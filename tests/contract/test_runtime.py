@@ -10,6 +10,7 @@ from lading.ports.clock.memory import MemoryClock
 from lading.ports.runtime import RunResult, Runtime
 from lading.ports.runtime.conformance import RuntimeConformance, World
 from lading.ports.runtime.memory import MemoryRuntime
+from tests.containers import containers, with_engine
 from tests.processes import processes
 
 
@@ -80,4 +81,12 @@ class TestProcessRuntime(RuntimeConformance):
     @pytest.fixture
     def world(self) -> Iterator[World]:
         with processes() as world:
+            yield world
+
+
+@with_engine
+class TestDockerRuntime(RuntimeConformance):
+    @pytest.fixture
+    def world(self) -> Iterator[World]:
+        with containers() as world:
             yield world

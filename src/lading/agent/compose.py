@@ -22,6 +22,7 @@ from lading.agent.policies import Policies
 from lading.agent.releases import Builder, ReleaseShelf
 from lading.agent.results import Results
 from lading.agent.rollouts import Rollouts
+from lading.agent.runtimes import Runtimes
 from lading.agent.secret_values import SecretValues
 from lading.agent.service import AgentService
 from lading.agent.settings import Settings, read_settings
@@ -35,6 +36,7 @@ from lading.build.store import OciStore
 from lading.checks.http import HttpChecks
 from lading.checks.prober import HttpProber
 from lading.data.sqlite import SqliteDatabases
+from lading.docker import Engine
 from lading.engine.context import Locks
 from lading.engine.faults import Faults, guard
 from lading.engine.world import World
@@ -42,9 +44,11 @@ from lading.journal.sqlite import SqliteJournal
 from lading.model.interface import API_VERSION
 from lading.model.manifest import Manifest
 from lading.model.release import Release
+from lading.model.secret import Secret
 from lading.ports.clock.system import SystemClock
 from lading.router.settings import RouterSettings
 from lading.router.traefik import TraefikRouter
+from lading.runtime.docker import DockerRuntime
 from lading.runtime.process.runtime import ProcessRuntime
 from lading.secrets.age_file import AgeSecrets
 
@@ -75,7 +79,8 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
     store = OciStore(home / "store")
     secrets = AgeSecrets(home / "secrets")
     ring = KeyRing(home / "keys", name)
-    runtime = _runtime(home, settings, store)
+    processes, containers = _processes(home, settings, store), _containers(home, settings, store)
+    runtime = Runtimes(processes, containers)
     router = TraefikRouter(home / "router", settings=_router_settings(settings))
     world = World(
         runtime=runtime,
@@ -95,7 +100,8 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
     changes, locks = Changes(), Locks()
     rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(), *keys.own_earlier())), changes, locks)
     upkeep = JournalUpkeep(journal, home / "journal.copy.db", clock)
-    supervisor = Supervisor(world, locks, rollouts.admission, chores=(runtime.maintain, rollouts.recover, upkeep))
+    chores = (processes.maintain, containers.maintain, rollouts.recover, upkeep)
+    supervisor = Supervisor(world, locks, rollouts.admission, chores=chores)
     started = time.time()
 
     def about() -> About:
@@ -119,7 +125,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         secrets=secrets,
         status=status,
         clock=clock,
-        strays=runtime.strays,
+        strays=processes.strays,
         trouble=router.trouble,
         missing=router.missing,
     )
@@ -129,7 +135,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         changes=changes,
         journal=journal,
         store=store,
-        releases=ReleaseShelf(journal, store, _builder(home, store, secrets)),
+        releases=ReleaseShelf(journal, store, _builder(home, store, secrets, Engine(settings.docker.socket))),
         bills=Bills(journal, world.signer, keys, clock),
         keys=keys,
         policies=Policies(journal, clock),
@@ -165,7 +171,7 @@ def _halt(world: World, router: TraefikRouter, supervisor: Supervisor, rollouts:
     return len(running)
 
 
-def _runtime(home: Path, settings: Settings, store: OciStore) -> ProcessRuntime:
+def _processes(home: Path, settings: Settings, store: OciStore) -> ProcessRuntime:
     table = settings.process
     return ProcessRuntime(
         home / "process",
@@ -181,6 +187,18 @@ def _data(home: Path, project: str, environment: str) -> Path:
     return home / "environments" / project / environment
 
 
+def _containers(home: Path, settings: Settings, store: OciStore) -> DockerRuntime:
+    table = settings.docker
+    return DockerRuntime(
+        home / "docker",
+        data_dir=lambda project, environment: _data(home, project, environment),
+        open_blob=store.open,
+        users=home / "process" / "users.json",
+        engine=Engine(table.socket),
+        pool=table.subnets,
+    )
+
+
 def _router_settings(settings: Settings) -> RouterSettings:
     table = settings.router
     return RouterSettings(
@@ -191,7 +209,7 @@ def _router_settings(settings: Settings) -> RouterSettings:
     )
 
 
-def _builder(home: Path, store: OciStore, secrets: AgeSecrets) -> Builder:
+def _builder(home: Path, store: OciStore, secrets: AgeSecrets, engine: Engine) -> Builder:
     def build(source: Path, manifest: Manifest, version: str, commit: str, report: Report) -> Release:
         return build_release(
             source=source,
@@ -203,9 +221,18 @@ def _builder(home: Path, store: OciStore, secrets: AgeSecrets) -> Builder:
             cache=_made(home / "build-cache"),
             secrets=tuple(secrets.all_values().values()),
             report=report,
+            engine=engine,
+            build_secret=lambda name: _local_secret(secrets, manifest.project.name, name),
         )
 
     return build
+
+
+def _local_secret(secrets: AgeSecrets, project: str, name: str) -> Secret | None:
+    """Return a secret that a build names: builds belong to no environment, so they get what ``local`` has."""
+    environment = f"{project}/local"
+    version = secrets.versions(environment).get(name)
+    return secrets.get(environment, name, version) if version is not None else None
 
 
 def _made(directory: Path) -> Path:

@@ -52,6 +52,7 @@ class Gatekeeper:
         try:
             _refuse_dirty(release, record)
             check_secrets(self._world.secrets, release, configuration, record, examples)
+            self._check_runtime(release, record)
             self._check(release, configuration, record, bill=bill, nonce=nonce, requested_by=requested_by)
         except LadingError as error:
             self._keep(release, [envelope for envelope, statement in genuine if not is_pass(statement)])
@@ -75,7 +76,11 @@ class Gatekeeper:
         self.check_return(release, record, requested_by)
 
     def check_return(self, release: Release, record: EnvironmentRecord, requested_by: str) -> None:
-        """Raise ``bill`` when somebody believed took back the release that a rollback would return to."""
+        """Raise ``bill`` when somebody believed took back the release that a rollback would return to.
+
+        Raise ``no-engine`` when nothing on this host can run it now.
+        """
+        self._check_runtime(release, record)
         asked = self._asked(release, record, requested_by)
         statements = self._world.journal.statements(release.digest)
         revoked = revocations(statements, self._trusted(), asked, self._world.clock.now())
@@ -134,7 +139,8 @@ class Gatekeeper:
             self._world.journal.add_statement(release.digest, envelope)
 
     def _check_isolation(self, policy: Policy, release: Release, record: EnvironmentRecord) -> None:
-        if policy.accept_no_isolation or self._world.runtime.isolation != "none":
+        kinds = {artifact.kind for artifact in release.artifacts}
+        if policy.accept_no_isolation or all(self._world.runtime.isolation_of(kind) != "none" for kind in kinds):
             return
         raise LadingError(
             "isolation",
@@ -144,6 +150,19 @@ class Gatekeeper:
             now=f"serving: {_serving(record) or 'nothing yet'}, untouched",
             hint=f"where that is acceptable: lading policy allow {record.name} no-isolation --reason WHY",
         )
+
+    def _check_runtime(self, release: Release, record: EnvironmentRecord) -> None:
+        for kind in sorted({artifact.kind for artifact in release.artifacts}):
+            try:
+                self._world.runtime.require(kind)
+            except LadingError as error:
+                raise LadingError(
+                    error.code,
+                    doing="refused",
+                    happened=f"{release.version} is made of {kind}s, and none can run here: {error.happened}",
+                    now=f"serving: {_serving(record) or 'nothing yet'}, untouched",
+                    hint=error.hint,
+                ) from error
 
     def _take(self, nonce: str) -> str:
         """Return the nonce if this agent gave it and it was not used before, else nothing."""

@@ -1,5 +1,6 @@
 """What an installation decides about its agent: ``agent.toml`` in the agent's home; every key may be left out."""
 
+import ipaddress
 import tomllib
 from pathlib import Path
 
@@ -33,6 +34,22 @@ class ProcessTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     users: bool | None = None
 
 
+class DockerTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[docker]``: the socket of the container engine, and the range that environments get their subnets from."""
+
+    socket: str = "/var/run/docker.sock"
+    subnets: str = "10.217.0.0/16"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no private range."""
+        try:
+            network = ipaddress.IPv4Network(self.subnets)
+        except ValueError as error:
+            raise ValueError(f"docker.subnets: {error}") from error
+        if not network.is_private or network.prefixlen > 24:
+            raise ValueError(f"docker.subnets: {network} is no private range of at least one /24")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file. ``name`` is the agent's name in bills; unset, one is chosen at the first start and kept.
 
@@ -43,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     group: str = ""
     router: RouterTable = RouterTable()
     process: ProcessTable = ProcessTable()
+    docker: DockerTable = DockerTable()
 
 
 def read_settings(home: Path) -> Settings:

@@ -1,10 +1,10 @@
-"""Source → release: one bundle a build, each of two layers, the environment and the source."""
+"""Source → release: one artifact a build, a bundle of two layers (the environment, the source) or an image."""
 
 import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from lading.build.entries import Tree, below, read_archive
 from lading.build.environment import environment
 from lading.build.errors import build_failed
 from lading.build.host import platform_here
+from lading.build.image import Site, image
 from lading.build.leaks import find_leaks, refuse_leaks
 from lading.build.lock import Place, read_lock
 from lading.build.names import UnsafeArchive
 from lading.build.oci import describe
 from lading.build.pack import chunks_of, pack
 from lading.build.report import Report
+from lading.docker import Engine
 from lading.model.errors import LadingError
 from lading.model.manifest import Build, Manifest
 from lading.model.release import Artifact, Layer, Release, artifact_digest, release_digest
@@ -42,13 +44,18 @@ def build_release(
     cache: Path,
     secrets: Collection[Secret],
     report: Report,
+    engine: Engine | None = None,
+    build_secret: Callable[[str], Secret | None] = lambda _name: None,
 ) -> Release:
     """Build every artifact of a manifest from the archive ``source``, a clean export of one commit.
 
-    The same source, lock and platform give the same digest. ``created`` is in seconds since the epoch, ``secrets``
-    are all known values (none may be in the artifact), ``report`` takes a line for people now and then.
+    The same source, lock and platform give the same digest of a bundle. ``engine`` builds images (None: where the
+    default socket leads), ``build_secret`` gives the secrets that a build of one names. ``created`` is in seconds since
+    the epoch, ``secrets`` are all known values (none may be in the artifact), ``report`` takes a line for people now
+    and then.
 
-    Errors: ``source-invalid``, ``secret-in-source``, ``unpinned``, ``build-failed``, ``not-supported``, ``no-space``.
+    Errors: ``source-invalid``, ``secret-in-source``, ``secret-missing``, ``unpinned``, ``build-failed``, ``no-engine``,
+    ``not-supported``, ``no-space``.
     """
     for name, build in manifest.build.items():
         _refuse_unsupported(name, build)
@@ -56,11 +63,24 @@ def build_release(
         place = Place(cache.absolute(), work, secrets)
         refuse_leaks(f"checking the source of {version}", find_leaks(tree, secrets))
         names = {"project": manifest.project.name, "version": version, "commit": commit}
+        site = Site(
+            project=names["project"],
+            store=store,
+            cache=place.cache,
+            work=work,
+            engine=engine or Engine(),
+            known=secrets,
+            build_secret=build_secret,
+            report=report,
+        )
         artifacts = []
         for name, build in sorted(manifest.build.items()):
             (work / name).mkdir()
-            own = place._replace(work=work / name)
-            artifact, sbom = _bundle(name, build, tree, _Workshop(store, own, report, names["project"]))
+            if build.kind == "image":
+                artifact, sbom = image(name, build, tree, site._replace(work=work / name)), None
+            else:
+                own = place._replace(work=work / name)
+                artifact, sbom = _bundle(name, build, tree, _Workshop(store, own, report, names["project"]))
             describe(store, artifact, sbom, names, created)
             artifacts.append(artifact)
     return Release(
@@ -87,13 +107,7 @@ class _Workshop:
 def _refuse_unsupported(name: str, build: Build) -> None:
     doing = f"building {name}"
     if build.kind == "image":
-        raise LadingError(
-            "not-supported",
-            doing=doing,
-            happened=f"build.{name}.dockerfile asks for an image, which this version does not build yet",
-            now="no release was made",
-            hint='name a uv.lock or a pinned requirements file instead: bundle = "uv.lock"',
-        )
+        return
     for key in ("target", "args", "secrets", "network"):
         if getattr(build, key):
             raise LadingError(

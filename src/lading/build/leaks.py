@@ -1,8 +1,9 @@
 """Keep secrets out of artifacts: what gives one away is refused, and never printed."""
 
 import re
+import tarfile
 from collections.abc import Collection, Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from lading.build.entries import Tree
 from lading.model.errors import LadingError
@@ -11,6 +12,7 @@ from lading.model.secret import Secret
 # Shorter values occur in ordinary files by chance.
 SHORTEST_SECRET = 6  # characters
 MOST_LISTED = 20
+_OF_PACKAGES = frozenset({"site-packages", "dist-packages", "node_modules"})
 HARMLESS = (".example", ".sample", ".template", ".dist")
 
 PRIVATE_KEY = re.compile(
@@ -43,6 +45,30 @@ def find_values(tree: Tree, secrets: Iterable[Secret]) -> list[str]:
     return found
 
 
+def find_layer_leaks(layers: Iterable[Path], config: bytes, secrets: Collection[Secret]) -> list[str]:
+    """Return one line for every environment file and known secret value in the layers (tars) of an image.
+
+    What packages bring along (``.env`` samples among their tests) is theirs; a value is looked for everywhere, in the
+    image's configuration too.
+    """
+    values = secret_bytes(secrets)
+    found = [f"the image's configuration  {what}" for what in _values_in("", config, values)]
+    for path in layers:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                found += _in_member(tar, member, values)
+    return found
+
+
+def _in_member(tar: tarfile.TarFile, member: tarfile.TarInfo, values: Collection[bytes]) -> list[str]:
+    if not member.isreg():
+        return []
+    if is_environment_file(member.name) and not _OF_PACKAGES.intersection(member.name.split("/")):
+        return [f"/{member.name}  an environment file"]
+    file = tar.extractfile(member) if values else None
+    return _values_in(f"/{member.name}", file.read(), values) if file is not None else []
+
+
 def is_environment_file(name: str) -> bool:
     """Tell whether a file is one that holds an environment's variables (``.env``, ``.env.local``), not a sample."""
     last = PurePosixPath(name).name.lower()
@@ -70,7 +96,13 @@ def _line(data: bytes, place: int) -> int:
     return data.count(b"\n", 0, place) + 1
 
 
-def refuse_leaks(doing: str, leaks: Collection[str]) -> None:
+IN_SOURCE = (
+    "remove them from the commit (git rm --cached FILE) and replace what was exposed; "
+    "a file that only tests need is left out by a line 'PATH export-ignore' in .gitattributes"
+)
+
+
+def refuse_leaks(doing: str, leaks: Collection[str], hint: str = IN_SOURCE) -> None:
     """Raise ``secret-in-source`` naming every place; quiet when there is none."""
     if not leaks:
         return
@@ -81,7 +113,6 @@ def refuse_leaks(doing: str, leaks: Collection[str]) -> None:
         doing=doing,
         happened=f"{len(leaks)} place{'' if len(leaks) == 1 else 's'} would carry a secret into the artifact",
         now="no release was made",
-        hint="remove them from the commit (git rm --cached FILE) and replace what was exposed; "
-        "a file that only tests need is left out by a line 'PATH export-ignore' in .gitattributes",
+        hint=hint,
         details=(*listed, *more),
     )

@@ -1,4 +1,4 @@
-"""A bundle as an OCI image: configuration, manifest, bill of materials, entry in the index."""
+"""An artifact as an OCI image: configuration, manifest, bill of materials, entry in the index."""
 
 import hashlib
 from collections.abc import Mapping
@@ -24,14 +24,18 @@ class Indexed(Protocol):
         ...
 
 
-def describe(store: Store, artifact: Artifact, sbom: bytes, names: Mapping[str, str], created: float) -> None:
+def describe(store: Store, artifact: Artifact, sbom: bytes | None, names: Mapping[str, str], created: float) -> None:
     """Store an artifact's configuration, manifest and bill of materials, and enter it in the store's index.
 
     ``names`` has ``project``, ``version`` and ``commit``; ``created`` is in seconds since the epoch. Neither is part
     of the manifest, so the same artifact has one manifest whatever it is called.
     """
-    config = _put(store, canonical_json(_config(artifact)))
-    bill = _put(store, sbom)
+    if artifact.kind == "image":
+        own = artifact.layer("config")
+        config = {"digest": own.digest, "size": own.size}
+    else:
+        config = _put(store, canonical_json(_config(artifact)))
+    bill = _put(store, sbom) if sbom is not None else None
     manifest = _put(store, canonical_json(_manifest(artifact, config, bill)))
     if isinstance(store, Indexed):
         store.index(manifest["digest"], _annotations(artifact, names, created))
@@ -53,7 +57,7 @@ def _config(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _manifest(artifact: Artifact, config: dict[str, Any], sbom: dict[str, Any]) -> dict[str, Any]:
+def _manifest(artifact: Artifact, config: dict[str, Any], sbom: dict[str, Any] | None) -> dict[str, Any]:
     layers = [
         {
             "mediaType": layer.media_type,
@@ -62,13 +66,15 @@ def _manifest(artifact: Artifact, config: dict[str, Any], sbom: dict[str, Any]) 
             "annotations": {"dev.lading.role": layer.role},
         }
         for layer in artifact.layers
+        if layer.role != "config"
     ]
+    bill = {SBOM_ANNOTATION: sbom["digest"]} if sbom is not None else {}
     return {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": {"mediaType": CONFIG, **config},
         "layers": layers,
-        "annotations": {SBOM_ANNOTATION: sbom["digest"], "dev.lading.artifact": artifact.digest},
+        "annotations": {**bill, "dev.lading.artifact": artifact.digest},
     }
 
 

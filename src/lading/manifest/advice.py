@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from lading.manifest.problems import Findings, Path, looks_like_secret
-from lading.manifest.raw import items, table, tables, text
+from lading.manifest.raw import items, listed, table, tables, text
 
 _SECRET_NAME = re.compile(
     r"(^|_)(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL"
@@ -13,6 +13,15 @@ _SECRET_NAME = re.compile(
 )
 # What the runtime tells a service with a port, over anything the manifest says.
 _GIVEN = ("PORT", "HOST", "UVICORN_PORT", "UVICORN_HOST", "FORWARDED_ALLOW_IPS")
+
+# What each line of ``relax`` gives up.
+_RELAXED = {
+    "user": "the program may run as root within its container",
+    "read-only": "the program can change its own files, and what it writes there is lost with the container",
+    "capabilities": "the program keeps the engine's usual capabilities, such as changing owners of files",
+    "new-privileges": "the program can gain rights by setuid programs of the image",
+    "limits": "the program can take all memory and processes of the host",
+}
 
 
 def looks_secret(name: str, value: str) -> bool:
@@ -30,6 +39,7 @@ def advise(data: dict[str, Any]) -> Findings:
     for path, build in tables(data, "build"):
         _look(path, "args", build, findings)
     _advise_given(data, findings)
+    _advise_relaxed(data, findings)
     _advise_production(data, findings)
     return findings
 
@@ -50,6 +60,13 @@ def _advise_given(data: dict[str, Any], findings: Findings) -> None:
                 findings.add(
                     (*path, "env", name), "has no effect on services with a port: Lading gives it", "remove it"
                 )
+
+
+def _advise_relaxed(data: dict[str, Any], findings: Findings) -> None:
+    for path, service in tables(data, "services"):
+        for place, name in listed(service, "relax"):
+            if name in _RELAXED:
+                findings.add((*path, *place), f"gives up a safe default: {_RELAXED[name]}", "remove it if it can be")
 
 
 def _advise_production(data: dict[str, Any], findings: Findings) -> None:

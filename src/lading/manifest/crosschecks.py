@@ -78,6 +78,10 @@ def _check_services(data: dict[str, Any], findings: Findings) -> None:
 
 
 def _check_service_keys(path: Path, service: dict[str, Any], findings: Findings) -> None:
+    user = text(service, "user") or ""
+    if user.partition(":")[0] in ("root", "0") and "user" not in [item for _, item in listed(service, "relax")]:
+        remedy = 'name another user, or add relax = ["user"], knowing what that means'
+        findings.add((*path, "user"), "is root, and no container runs as root by default", remedy)
     if "static" in service:
         for name in ("command", "port", "health", "ready"):
             if name in service:

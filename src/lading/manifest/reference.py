@@ -106,6 +106,8 @@ def _refusal(path: str) -> str:
     rule = next((rule for rule in RULES if rule.key == pattern), None)
     if rule is None:
         return ""
+    if rule.of_bundles:
+        return f"For images; refused {rule.scope}: {rule.remedy}."
     scope = f" ({rule.scope})" if rule.scope else ""
     return f"**Not yet**{scope}: {rule.remedy}."
 

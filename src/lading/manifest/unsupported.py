@@ -1,6 +1,6 @@
 """What the grammar knows and this version does not do yet: refused by name, never ignored."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from lading.manifest.problems import Found, Path, Problem, dotted
 from lading.manifest.text import FILE_NAME
 from lading.model.errors import LadingError
-from lading.model.manifest import Manifest, Volume
+from lading.model.manifest import Job, Manifest, Service, Volume
 
 Applies = Callable[[Any, Manifest, str], bool]
 
@@ -27,10 +27,16 @@ def _without_variable(value: Volume, _manifest: Manifest, _environment: str) -> 
     return value.env is None
 
 
+def _is_of_image(value: str, manifest: Manifest, _environment: str) -> bool:
+    builds = [database.build for database in manifest.databases.values() if database.migrate == value]
+    return any(build in manifest.build and manifest.build[build].kind == "image" for build in builds)
+
+
 class Rule(NamedTuple):
     """One row: the key (``*`` stands for any name), why it is refused and what to do instead, and when it applies.
 
-    ``scope`` says for people which values are meant, where not all are.
+    ``scope`` says for people which values are meant, where not all are. ``of_bundles``: only where the service or job
+    runs a bundle.
     """
 
     key: str
@@ -38,29 +44,39 @@ class Rule(NamedTuple):
     remedy: str
     applies: Applies = _always
     scope: str = ""
+    of_bundles: bool = False
 
 
-_CONTAINERS = "comes with the docker runtime; this version runs bundles as plain processes"
+_CONTAINERS = "means something inside a container, and a bundle runs as a plain process"
+_RESTRICTS = "is not enforced by this version yet"
 _LATER = "is not done by this version yet"
 
 RULES: tuple[Rule, ...] = (
-    Rule("build.*.dockerfile", _CONTAINERS, 'build a bundle: bundle = "uv.lock"'),
-    Rule("services.*.entrypoint", _CONTAINERS, "use command"),
-    Rule("services.*.static", _LATER, "serve the files from the program"),
-    Rule("services.*.files", _CONTAINERS, "read them relative to the working directory, which is the source"),
-    Rule("services.*.egress", _CONTAINERS, "remove it, knowing that nothing is restricted"),
-    Rule("services.*.aliases", _CONTAINERS, "remove it"),
-    Rule("services.*.user", _CONTAINERS, "remove it"),
-    Rule("services.*.home", _CONTAINERS, "set HOME in env"),
-    Rule("services.*.affinity", _LATER, "remove it"),
-    Rule("services.*.relax", _CONTAINERS, "remove it: there is nothing to relax"),
-    Rule(
-        "services.*.volumes.*",
-        "names a path inside a container, and this version runs plain processes",
-        'name the variable that gets the directory: { env = "DATA_DIR" }',
-        _without_variable,
-        "a path without env",
+    *(
+        Rule(f"services.*.{key}", _CONTAINERS, remedy, scope="of a bundle", of_bundles=True)
+        for key, remedy in (
+            ("entrypoint", "use command"),
+            ("aliases", "remove it"),
+            ("user", "remove it"),
+            ("home", "set HOME in env"),
+            ("relax", "remove it: there is nothing to relax"),
+        )
     ),
+    *(
+        Rule(
+            f"{kind}.*.volumes.*",
+            "names a path inside a container, and a bundle runs as a plain process",
+            'name the variable that gets the directory: { env = "DATA_DIR" }',
+            _without_variable,
+            "of a bundle, a path without env",
+            of_bundles=True,
+        )
+        for kind in ("services", "jobs")
+    ),
+    Rule("services.*.static", _LATER, "serve the files from the program"),
+    Rule("services.*.files", _LATER, "copy them into the image, or read them from the source, where a bundle runs"),
+    Rule("services.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
+    Rule("services.*.affinity", _LATER, "remove it"),
     Rule(
         "databases.*.engine",
         'is "postgres", which this version does not run yet',
@@ -75,14 +91,7 @@ RULES: tuple[Rule, ...] = (
         _runs_schedules,
         "where schedules are on",
     ),
-    Rule("jobs.*.egress", _CONTAINERS, "remove it, knowing that nothing is restricted"),
-    Rule(
-        "jobs.*.volumes.*",
-        "names a path inside a container, and this version runs plain processes",
-        'name the variable that gets the directory: { env = "DATA_DIR" }',
-        _without_variable,
-        "a path without env",
-    ),
+    Rule("jobs.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
     Rule("policy", _LATER, "write it per environment: requires = { gates = [ … ] }"),
     Rule(
         "environments.*.host",
@@ -93,7 +102,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("environments.*.secrets", _LATER, "store the values in the agent"),
     Rule("environments.*.access", _LATER, "restrict access in front of the router"),
-    Rule("environments.*.egress", _CONTAINERS, "remove it, knowing that nothing is restricted"),
+    Rule("environments.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
     Rule(
         "environments.*.strategy.kind",
         "is not done by this version yet",
@@ -102,6 +111,13 @@ RULES: tuple[Rule, ...] = (
         '"canary" and "recreate"',
     ),
     Rule("environments.*.strategy.canary", _LATER, 'use kind = "blue-green"'),
+    Rule(
+        "databases.*.migrate",
+        "is done from bundles only: containers are not held during a migration yet",
+        "migrate when the program starts, and leave migrate out, or build a bundle",
+        _is_of_image,
+        "where its build is an image",
+    ),
     Rule("environments.*.databases", _LATER, "remove it"),
     Rule("environments.*.backup", _LATER, "back up by other means until then"),
     Rule("environments.*.tls", _LATER, "end TLS in front of the router"),
@@ -116,9 +132,16 @@ def find_unsupported(manifest: Manifest, environment: str) -> list[Found]:
     found: list[Found] = []
     for rule in RULES:
         for path, value in _values(manifest, rule.key.split("."), environment):
-            if rule.applies(value, manifest, environment):
+            if rule.applies(value, manifest, environment) and not (rule.of_bundles and _is_image(path, manifest)):
                 found.append(Found(path, rule.message, rule.remedy, at_key=True))
     return found
+
+
+def _is_image(path: Path, manifest: Manifest) -> bool:
+    """Tell whether the service or job that a path begins with runs an image."""
+    users: Mapping[str, Service | Job] = manifest.services if path[0] == "services" else manifest.jobs
+    build = manifest.build.get(users[str(path[1])].build or "")
+    return build is not None and build.kind == "image"
 
 
 def unsupported(manifest: Manifest, environment: str, filename: str = FILE_NAME) -> list[Problem]:

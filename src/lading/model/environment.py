@@ -27,8 +27,8 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ``layers`` maps a layer's role to its diff id; ``env`` holds public values, ``secrets`` the environment
     variable → (secret name, version) of those that the engine resolves at the start. ``volumes`` maps a volume's
     name to how the program finds it, ``databases`` a variable to a database's URL or path. ``port`` is the manifest's
-    port: containers listen on it, processes get one of the host's. ``marker`` identifies the environment for limits
-    and cleaning: ``project/environment``.
+    port: containers listen on it, processes get one of the host's. ``entrypoint`` to ``relax`` are for containers.
+    ``marker`` identifies the environment for limits and cleaning: ``project/environment``.
     """
 
     name: str
@@ -53,6 +53,11 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     grace: float = 10.0
     health: Probe | None = None
     ready: Probe | None = None
+    entrypoint: str | None = None
+    aliases: tuple[str, ...] = ()
+    user: str | None = None
+    home: str | None = None
+    relax: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -64,7 +69,8 @@ class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
     """What a runtime sees of an instance.
 
     ``address`` is ``host:port`` (empty for a worker), ``started`` seconds since the epoch, ``exit_status`` is set
-    once it has exited (negative: killed by that signal), ``limits`` says which limits are in force, in words.
+    once it has exited (negative: killed by that signal), ``limits`` says which limits are in force, in words, ``ended``
+    why it exited where more is known than the status.
     """
 
     name: str
@@ -75,6 +81,7 @@ class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int | None = None
     restarts: int = 0
     limits: str = ""
+    ended: str = ""
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True):

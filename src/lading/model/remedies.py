@@ -107,6 +107,11 @@ REMEDIES: Final[dict[str, Remedy]] = {
         _UNTOUCHED,
         "If you accept plain processes there, say so once: `lading policy allow production no-isolation --reason WHY`.",
     ),
+    "no-engine": Remedy(
+        "What serves goes on serving; with live-restore that holds for containers too while their engine is away.",
+        "Do what the error says: install the engine, start it, or let the agent's user reach its socket. "
+        "`docker info` must answer on the agent's host.",
+    ),
     "platform": Remedy(
         _UNTOUCHED,
         "Build on a machine like the host, or install the Python version there that the error names.",
@@ -126,6 +131,11 @@ REMEDIES: Final[dict[str, Remedy]] = {
         _UNWOUND,
         "`lading logs ENVIRONMENT --rollout N` has what it wrote. `there is no program`: add the package that brings "
         "it to the requirements.",
+    ),
+    "engine-failed": Remedy(
+        _UNWOUND,
+        "The engine's own words stand in the error. `docker info`, `docker system df` and the engine's log say more; "
+        "then the same command again.",
     ),
     "port-taken": Remedy(
         "Other environments are untouched.",

@@ -124,6 +124,11 @@ class _Making:
             grace=service.grace,
             health=_asked_as(service.health, table.domain),
             ready=_asked_as(service.ready, table.domain),
+            entrypoint=service.entrypoint,
+            aliases=service.aliases,
+            user=service.user,
+            home=service.home,
+            relax=service.relax,
         )
 
 

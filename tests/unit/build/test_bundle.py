@@ -73,6 +73,13 @@ def _made(path: Path) -> Path:
     return path
 
 
+def test_what_only_images_have_is_refused_of_a_bundle(yard: Yard, files: Files) -> None:
+    """Options that mean nothing to a bundle are named."""
+    assert "build.app.target" in str(
+        refusal(yard, files, "not-supported", build=Build(bundle="requirements.txt", target="x"))
+    )
+
+
 def test_a_release_says_what_it_is(yard: Yard, files: Files) -> None:
     """Names, notes and platform are recorded; the manifest is frozen without environments."""
     release = yard.build(files)
@@ -292,14 +299,6 @@ def test_a_secret_in_a_package_is_refused(yard: Yard, files: Files) -> None:
     refusal(yard, files, "secret-in-source", secrets=("hello from greet",))
     yard.build(files)
     refusal(yard, files, "secret-in-source", secrets=("pkg:pypi/greet",))
-
-
-def test_images_are_refused_by_name(yard: Yard, files: Files) -> None:
-    """A Dockerfile build and options that only images have say that they are not done yet."""
-    assert "dockerfile" in str(refusal(yard, files, "not-supported", build=Build(dockerfile="Dockerfile")))
-    assert "build.app.target" in str(
-        refusal(yard, files, "not-supported", build=Build(bundle="requirements.txt", target="x"))
-    )
 
 
 def test_a_source_that_is_no_archive_is_refused(yard: Yard, files: Files) -> None:

@@ -12,10 +12,9 @@ from lading.model.errors import LadingError
 
 HEAD = '[project]\nname = "shop"\n[build.app]\nbundle = "uv.lock"\n[services.web]\ncommand = "x"\nport = 8000\n'
 STAGE = "[environments.stage]\n"
-IMAGE = '[project]\nname = "shop"\n[build.app]\ndockerfile = "Dockerfile"\n[environments.stage]\n'
+IMAGE = HEAD.replace('bundle = "uv.lock"', 'dockerfile = "Dockerfile"')
 
 CASES = {
-    "build.app.dockerfile": IMAGE,
     "services.web.entrypoint": HEAD + 'entrypoint = "/bin/x"\n' + STAGE,
     "services.ui.static": HEAD + '[services.ui]\npath = "/ui"\nstatic = "dist"\n' + STAGE,
     "services.web.files": HEAD + 'files = { config = "/app/config" }\n' + STAGE,
@@ -31,6 +30,7 @@ CASES = {
     + '[jobs.settle]\ncommand = "x"\nschedule = "@daily"\n[environments.stage]\nschedules = true\n',
     "jobs.settle.egress": HEAD + '[jobs.settle]\ncommand = "x"\negress = ["a.example:443"]\n' + STAGE,
     "jobs.settle.volumes.data": HEAD + '[jobs.settle]\ncommand = "x"\nvolumes = { data = "/srv" }\n' + STAGE,
+    "databases.main.migrate": IMAGE + '[databases.main]\nengine = "sqlite"\nenv = "U"\nmigrate = "x"\n' + STAGE,
     "policy": HEAD + '[policy]\ngates = ["ci/tests"]\n' + STAGE,
     "environments.stage.host": HEAD + STAGE + 'host = "https://example.org"\n',
     "environments.stage.secrets": HEAD + '[secrets]\nrequired = ["A"]\n' + STAGE + 'secrets = { A = { env = "A" } }\n',
@@ -135,3 +135,10 @@ def test_map_kinds_are_walked():
     """The reference reaches tables behind names of one's own."""
     assert isinstance(MANIFEST.keys["services"].kind, MapOf)
     assert any(path == "environments.NAME.databases.NAME.url" for path, _ in keys())
+
+
+@pytest.mark.parametrize("key", ["entrypoint", "aliases", "user", "home", "relax", "volumes.data"])
+def test_what_containers_can_do_is_taken_where_there_is_one(key):
+    """What means nothing to a plain process is refused there, and taken where the service runs an image."""
+    asked = CASES[f"services.web.{key}"].removeprefix(HEAD)
+    assert not unsupported(load_text(IMAGE + asked), "stage")

@@ -1,4 +1,4 @@
-"""Verify the release's bytes and lay its layers out on the host."""
+"""Verify the release's bytes and make them ready to be started on the host."""
 
 from lading.engine.context import Context
 from lading.engine.done import Done
@@ -6,10 +6,15 @@ from lading.model.plan import Fetch
 
 
 def act(context: Context, step: Fetch) -> Done:
-    """Lay out every layer, then verify blobs and trees; laid-out layers of an earlier release are used again."""
-    layers = [layer for artifact in step.release.artifacts for layer in artifact.layers]
-    for layer in layers:
-        context.world.store.lay_out(layer)
+    """Lay out every layer of bundles, verify blobs and trees, and hand images to the runtime.
+
+    What an earlier release laid out or handed over is used again.
+    """
+    for artifact in step.release.artifacts:
+        for layer in artifact.layers if artifact.kind == "bundle" else ():
+            context.world.store.lay_out(layer)
     context.world.store.verify(step.release)
+    context.world.runtime.prepare(step.release)
+    layers = [layer for artifact in step.release.artifacts for layer in artifact.layers]
     size = sum(layer.size for layer in layers) / 1e6
     return Done(text=f"{len(layers)} layers verified, {size:.1f} MB", facts={"layers": len(layers)})

@@ -4,7 +4,7 @@ from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.errors import LadingError
 from lading.model.plan import Preflight, Rehearse
-from lading.model.release import Platform, Release
+from lading.model.release import Artifact, Platform, Release
 
 # Free bytes kept for the journal and the logs, so that even a failed rollout can be recorded.
 RESERVE = 64 * 1024 * 1024
@@ -64,11 +64,15 @@ def _platform(context: Context, release: Release) -> list[tuple[str, str, str]]:
             "build on a machine like this host, or install the Python version it was built for",
         )
         for artifact in release.artifacts
-        if not _fits(artifact.platform, here)
+        if not _fits(artifact, here)
     ]
 
 
-def _fits(built: Platform, here: Platform) -> bool:
+def _fits(artifact: Artifact, here: Platform) -> bool:
+    built = artifact.platform
+    if artifact.kind == "image":
+        # It brings its own C library and its own Python.
+        return (built.system, built.machine) == (here.system, here.machine)
     same = (built.system, built.machine, built.python) == (here.system, here.machine, here.python)
     return same and _libc_fits(built.libc, here.libc)
 

@@ -24,7 +24,8 @@ def act(context: Context, step: Prune) -> Done:
         context.world.runtime.stop(spec.name, grace=spec.grace)
         context.world.runtime.remove(spec.name)
         removed += 1
-    freed = context.world.store.prune(set(_names(context.world)))
+    keep = set(_names(context.world))
+    freed = context.world.runtime.prune(keep) + context.world.store.prune(keep)
     text = f"{removed} instance{'' if removed == 1 else 's'}, {freed / 1e6:.1f} MB"
     return Done(text=text, facts={"instances": removed, "bytes": freed})
 

@@ -1,12 +1,12 @@
 """Where instances run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
 from lading.model.environment import InstanceSpec, InstanceState
-from lading.model.release import Platform
+from lading.model.release import Platform, Release
 from lading.model.secret import Secret
 from lading.ports.database import Place
 
@@ -84,8 +84,30 @@ class Runtime(Protocol):
         """How far instances are kept from the host and from each other: ``none``, ``container``."""
         ...
 
+    def isolation_of(self, kind: str) -> str:
+        """Return how far instances of a kind of artifact (``bundle``, ``image``) are kept apart."""
+        ...
+
+    def require(self, kind: str) -> None:
+        """Raise ``no-engine`` or ``not-supported``, saying what helps, when artifacts of a kind cannot run here now."""
+        ...
+
     def platform(self) -> Platform:
         """Return what artifacts must have been built for."""
+        ...
+
+    def prepare(self, release: Release) -> None:
+        """See that instances of a release's artifacts can be started at once, as far as its blobs alone do not do.
+
+        Raise ``artifact-corrupt`` when a blob that is needed is missing. A second call does nothing.
+        """
+        ...
+
+    def prune(self, keep: Collection[str]) -> int:
+        """Undo :meth:`prepare` for every artifact that ``keep`` (their digests, diff ids) does not name.
+
+        What an instance still uses stays. Return the bytes freed.
+        """
         ...
 
     def start(self, spec: InstanceSpec, secrets: Mapping[str, Secret]) -> InstanceState:

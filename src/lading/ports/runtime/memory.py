@@ -1,13 +1,14 @@
 """A runtime without processes: a world of instances that tests can look into and disturb."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from lading.model.environment import InstanceSpec, InstanceState
-from lading.model.release import Platform
+from lading.model.errors import LadingError
+from lading.model.release import Platform, Release
 from lading.model.secret import Secret, redact
 from lading.ports.clock import Clock
 from lading.ports.database import Custody, Place
@@ -101,6 +102,8 @@ class MemoryRuntime:
         self.frozen: set[str] = set()
         self.recorded = Recorded()
         self.platform_value = PLATFORM
+        self.prepared: set[str] = set()
+        self.lacking: set[str] = set()
 
     # the port
 
@@ -113,6 +116,27 @@ class MemoryRuntime:
     def isolation(self) -> str:
         """The isolation given at construction."""
         return self._isolation
+
+    def isolation_of(self, kind: str) -> str:  # noqa: ARG002
+        """Return the isolation given at construction, whatever the kind."""
+        return self._isolation
+
+    def require(self, kind: str) -> None:
+        """Raise ``no-engine`` for the kinds that :attr:`lacking` holds."""
+        if kind in self.lacking:
+            raise LadingError("no-engine", happened=f"nothing here runs a {kind}", hint="apt-get install docker.io")
+
+    def prepare(self, release: Release) -> None:
+        """Remember the release's artifacts as prepared."""
+        with self._lock:
+            self.prepared.update(artifact.digest for artifact in release.artifacts)
+
+    def prune(self, keep: Collection[str]) -> int:
+        """Forget what was prepared and is not kept; each counts as one byte."""
+        with self._lock:
+            gone = self.prepared.difference(keep)
+            self.prepared.difference_update(gone)
+            return len(gone)
 
     def platform(self) -> Platform:
         """Return ``platform_value``, which tests may replace."""

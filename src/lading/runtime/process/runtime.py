@@ -5,12 +5,12 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
-from lading.model.release import Platform
+from lading.model.release import Platform, Release
 from lading.model.secret import Secret
 from lading.ports.runtime import Held, HeldResult, Run, RunResult
 from lading.runtime.process import ending, logs, sockets
@@ -73,6 +73,27 @@ class ProcessRuntime:
     def isolation(self) -> str:
         """``none``: programs share the machine's files, processes and network."""
         return "none"
+
+    def isolation_of(self, kind: str) -> str:  # noqa: ARG002
+        """Return ``none``."""
+        return self.isolation
+
+    def require(self, kind: str) -> None:
+        """Raise ``not-supported`` for anything but a bundle."""
+        if kind != "bundle":
+            raise LadingError(
+                "not-supported",
+                doing=f"looking for what runs {kind}s",
+                happened="the process runtime runs bundles only",
+                hint='build it with bundle = "requirements.txt" or "uv.lock"',
+            )
+
+    def prepare(self, release: Release) -> None:
+        """Do nothing: programs run from the laid-out layers."""
+
+    def prune(self, keep: Collection[str]) -> int:  # noqa: ARG002
+        """Do nothing: there is nothing but the laid-out layers."""
+        return 0
 
     def platform(self) -> Platform:
         """Return this machine's platform and the Python that runs the agent."""

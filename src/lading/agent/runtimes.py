@@ -1,0 +1,123 @@
+"""The runtimes of this host as one: bundles run as processes, images as containers, in one environment by turns."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+
+from lading.model.environment import InstanceSpec, InstanceState
+from lading.model.errors import LadingError
+from lading.model.release import Platform, Release
+from lading.model.secret import Secret
+from lading.ports.runtime import Held, HeldResult, Run, RunResult, Runtime
+
+log = logging.getLogger(__name__)
+
+
+class Runtimes:
+    """Passes each instance on to the runtime of its artifact's kind; by name alone, to the one that knows it.
+
+    ``bundles`` comes first and is asked first: it needs nothing but this machine.
+    """
+
+    def __init__(self, bundles: Runtime, images: Runtime) -> None:
+        self._bundles = bundles
+        self._images = images
+
+    @property
+    def name(self) -> str:
+        """The name of the runtime that is always there."""
+        return self._bundles.name
+
+    @property
+    def isolation(self) -> str:
+        """What the weaker of the two gives."""
+        return self._bundles.isolation
+
+    def isolation_of(self, kind: str) -> str:
+        """Return how far instances of a kind of artifact are kept apart."""
+        return self._of(kind).isolation_of(kind)
+
+    def require(self, kind: str) -> None:
+        """Raise when artifacts of a kind cannot run here now."""
+        self._of(kind).require(kind)
+
+    def platform(self) -> Platform:
+        """Return what bundles must have been built for."""
+        return self._bundles.platform()
+
+    def prepare(self, release: Release) -> None:
+        """Let each runtime prepare its own part of a release."""
+        for kind in {artifact.kind for artifact in release.artifacts}:
+            self._of(kind).prepare(release)
+
+    def prune(self, keep: Collection[str]) -> int:
+        """Let each runtime remove what is not kept."""
+        return self._bundles.prune(keep) + self._images.prune(keep)
+
+    def start(self, spec: InstanceSpec, secrets: Mapping[str, Secret]) -> InstanceState:
+        """Start the instance."""
+        return self._of(spec.kind).start(spec, secrets)
+
+    def look(self, name: str) -> InstanceState | None:
+        """Return the instance as it is now."""
+        return self._bundles.look(name) or self._images.look(name)
+
+    def list(self) -> Sequence[InstanceState]:
+        """Return every instance; while the engine is away, none of its, so that it holds up nothing that needs none."""
+        return tuple(sorted([*self._bundles.list(), *self._contained()], key=lambda state: state.name))
+
+    def _contained(self) -> Sequence[InstanceState]:
+        try:
+            return self._images.list()
+        except LadingError as error:
+            if error.code != "no-engine":
+                raise
+            log.warning("containers are left out: %s", error)
+            return ()
+
+    def stop(self, name: str, *, grace: float) -> None:
+        """Stop the instance."""
+        self._knowing(name).stop(name, grace=grace)
+
+    def remove(self, name: str) -> None:
+        """Remove the instance."""
+        self._knowing(name).remove(name)
+
+    def connections(self, name: str) -> int:
+        """Count the connections to the instance."""
+        return self._knowing(name).connections(name)
+
+    def logs(self, name: str, *, lines: int = 100) -> Sequence[str]:
+        """Return the last lines written under the name."""
+        return self._bundles.logs(name, lines=lines) or self._images.logs(name, lines=lines)
+
+    def run(self, run: Run, secrets: Mapping[str, Secret]) -> RunResult:
+        """Run a command to its end."""
+        return self._of(run.spec.kind).run(run, secrets)
+
+    def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
+        """Run while everything else of the environment stands still; refused where that cannot be seen to."""
+        spec = held.run.spec
+        beside = f"{spec.project}-{spec.environment}-r"
+        containers = [state.name for state in self._images.list() if state.running and state.name.startswith(beside)]
+        if spec.kind != "image" and containers:
+            raise LadingError(
+                "step-failed",
+                doing=f"migrating in {held.marker}",
+                happened=f"containers of it run ({', '.join(containers)}), and they cannot be held yet",
+                hint="deploy a release without a new migration as a bundle first, then this one",
+            )
+        return self._of(spec.kind).run_held(held, secrets)
+
+    def unsettled(self, marker: str) -> Sequence[str]:
+        """Return the names of an environment's holds that have not come to their end."""
+        return (*self._bundles.unsettled(marker), *self._images.unsettled(marker))
+
+    def settle(self, name: str) -> HeldResult | None:
+        """Bring a hold to its end; only processes are held yet."""
+        return self._bundles.settle(name)
+
+    def _of(self, kind: str) -> Runtime:
+        return self._images if kind == "image" else self._bundles
+
+    def _knowing(self, name: str) -> Runtime:
+        return self._bundles if self._bundles.look(name) is not None else self._images

@@ -1,0 +1,265 @@
+"""Instances as containers, one network an environment, nothing published: the router reaches them by their address."""
+
+import platform
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lading.docker import SOCKET, Engine
+from lading.model.environment import InstanceSpec, InstanceState
+from lading.model.errors import LadingError
+from lading.model.release import Platform, Release
+from lading.model.secret import Secret
+from lading.ports.runtime import Held, HeldResult, Run, RunResult
+from lading.runtime.docker import launch, names, states
+from lading.runtime.docker.containers import Containers, explained
+from lading.runtime.docker.images import Images
+from lading.runtime.docker.names import INSTANCE, RUN, Names
+from lading.runtime.docker.networks import POOL, Networks
+from lading.runtime.docker.places import Places
+from lading.runtime.docker.runs import Runs
+from lading.runtime.docker.users import Identities
+from lading.runtime.process import logs, sockets
+from lading.runtime.process.users import Users
+
+LOG_LIMIT = 8 << 20  # bytes kept of what containers of one name wrote that are gone
+FORGOTTEN_LOGS = 64 << 20  # bytes of logs kept of instances that were removed, all together
+
+
+class DockerRuntime:
+    """Runs images as containers that outlive the agent and, with live-restore, their engine.
+
+    ``root`` holds what the engine does not: the agent's own names, logs of what is gone, addresses. ``data_dir`` gives
+    the persistent directory of an environment (project, name), ``open_blob`` a blob of the store, ``users`` the file of
+    the environments' numbers, ``pool`` the range that environments get their subnets from. Nothing asks the engine
+    before the first image comes.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        data_dir: Callable[[str, str], Path],
+        open_blob: Callable[[str], BinaryIO],
+        users: Path,
+        engine: Engine | None = None,
+        pool: str = POOL,
+    ) -> None:
+        self._root = root
+        self._engine = engine or Engine(SOCKET)
+        self._names = Names(root)
+        self._instances = Containers(self._engine, self._names, INSTANCE, root / "logs")
+        run_containers = Containers(self._engine, self._names, RUN, root / "run-logs")
+        self._containers = {INSTANCE: self._instances, RUN: run_containers}
+        self._networks = Networks(self._engine, self._names, root / "addresses", pool)
+        self._images = Images(self._engine, self._names, root / "images", open_blob)
+        self._identities = Identities(self._engine, Users(users))
+        self._places = Places(data_dir)
+        self._runs = Runs(run_containers, self._begin_run, root / "outputs")
+        self._starting = threading.Lock()
+        self._locks: dict[str, threading.RLock] = {}
+
+    @property
+    def name(self) -> str:
+        """``docker``."""
+        return "docker"
+
+    @property
+    def isolation(self) -> str:
+        """``container``: programs see their own files, processes and network."""
+        return "container"
+
+    def isolation_of(self, kind: str) -> str:  # noqa: ARG002
+        """Return ``container``."""
+        return self.isolation
+
+    def require(self, kind: str) -> None:  # noqa: ARG002
+        """Raise ``no-engine`` when no engine answers."""
+        self._engine.get("/info")
+
+    def platform(self) -> Platform:
+        """Return this host's; an image brings its own C library and Python."""
+        return Platform(system=platform.system().lower(), machine=platform.machine(), python=platform.python_version())
+
+    def prepare(self, release: Release) -> None:
+        """Load what the engine lacks of a release's images."""
+        self._names.agent  # noqa: B018 - from now on the engine is asked
+        self._images.prepare(release)
+
+    def prune(self, keep: Collection[str]) -> int:
+        """Remove this agent's images that ``keep`` does not name and nothing uses; return bytes freed."""
+        return self._images.prune(keep) if self._names.in_use else 0
+
+    def start(self, spec: InstanceSpec, secrets: Mapping[str, Secret]) -> InstanceState:
+        """Start the instance, or return it as it runs; an exited one is made anew, on its address."""
+        with self._lock(spec.name), explained(spec, secrets):
+            found = self._instances.inspect(spec.name)
+            if found is None or not states.is_running(found):
+                self._start(spec, secrets, found)
+                found = self._instances.inspect(spec.name)
+            if found is None:
+                raise launch.failed(spec, "its container was removed while it started")
+            return states.state(found)
+
+    def _start(self, spec: InstanceSpec, secrets: Mapping[str, Secret], before: dict[str, Any] | None) -> None:
+        attempt, previous = 1, ""
+        if before is not None:
+            attempt = int(states.label(before, names.ATTEMPT)) + (1 if states.was_started(before) else 0)
+            previous = states.label(before, names.ADDRESS)
+        self._make(INSTANCE, spec.name, spec, secrets, attempt=attempt, previous=previous)
+
+    def _begin_run(self, run: Run, secrets: Mapping[str, Secret]) -> None:
+        self._make(RUN, run.name, run.spec, secrets, args=run.args)
+
+    def _make(
+        self,
+        kind: str,
+        name: str,
+        spec: InstanceSpec,
+        secrets: Mapping[str, Secret],
+        *,
+        attempt: int = 1,
+        previous: str = "",
+        args: tuple[str, ...] = (),
+    ) -> None:
+        """Make a container and start it; one that does not come to run is not left behind."""
+        containers = self._containers[kind]
+        image = self._images.inspect(spec)
+        user = self._identities.user(spec, image)
+        outputs = self._places.outputs(spec, name) if kind == RUN else None
+        labels = self._labels(kind, name, spec, user, attempt, str(outputs or ""))
+        # One at a time: an address is chosen and recorded, and no network removed, by one start alone.
+        with self._starting:
+            containers.remove(name)
+            network = self._networks.provide(spec.project, spec.environment)
+            address = self._networks.choose(network, previous, self._addresses()) if kind == INSTANCE else ""
+            making = launch.Making(
+                kind=kind,
+                name=name,
+                spec=spec,
+                image=image,
+                reference=self._names.image(spec.project, spec.layers["config"]),
+                network=network,
+                mounts=self._places.mounts(spec, outputs),
+                user=user,
+                group=self._identities.group(spec),
+                labels={**labels, names.ADDRESS: address},
+                address=address,
+                args=args,
+                outputs=outputs is not None,
+            )
+            containers.create(name, launch.request(making, secrets))
+        try:
+            owner = self._identities.owner(user, image, self._names.container(kind, name))
+            self._places.provide(spec, making.mounts, owner, making.group if making.group is not None else owner)
+            containers.start(name)
+        except BaseException:
+            containers.remove(name)
+            raise
+
+    def _addresses(self) -> set[str]:
+        listed = self._engine.get("/containers/json", all=True, filters=self._names.filters(INSTANCE))
+        return {entry["Labels"].get(names.ADDRESS, "") for entry in listed}
+
+    def _labels(
+        self, kind: str, name: str, spec: InstanceSpec, user: str, attempt: int, outputs: str
+    ) -> dict[str, str]:
+        return {
+            names.AGENT: self._names.agent,
+            names.KIND: kind,
+            names.NAME: name,
+            names.ENVIRONMENT: f"{spec.project}/{spec.environment}",
+            names.ATTEMPT: str(attempt),
+            names.PORT: str(spec.port or ""),
+            names.LIMITS: launch.in_words(spec, user),
+            names.OUTPUTS: outputs,
+        }
+
+    def look(self, name: str) -> InstanceState | None:
+        """Return the instance as it is now."""
+        found = self._find(name)
+        return states.state(found) if found is not None else None
+
+    def _find(self, name: str) -> dict[str, Any] | None:
+        return self._instances.inspect(name) if self._names.in_use else None
+
+    def list(self) -> Sequence[InstanceState]:
+        """Return every instance by name."""
+        if not self._names.in_use:
+            return ()
+        return tuple(sorted((states.state(found) for found in self._instances.all()), key=lambda state: state.name))
+
+    def stop(self, name: str, *, grace: float) -> None:
+        """Ask the program to end by its stop signal, wait, then kill what is left in the container."""
+        with self._lock(name):
+            found = self._find(name)
+            if found is None or not states.is_running(found):
+                return
+            if grace > 0:
+                self._instances.signal(name, found["Config"].get("StopSignal") or "SIGTERM")
+                if self._instances.wait(name, grace):
+                    return
+            self._instances.kill(name)
+
+    def remove(self, name: str) -> None:
+        """Kill what runs and forget the instance; the environment's network goes with its last one."""
+        with self._lock(name):
+            found = self._find(name)
+            if found is None:
+                return
+            self._instances.remove(name)
+            marker = states.label(found, names.ENVIRONMENT)
+            filters = {"label": [*self._names.filters()["label"], f"{names.ENVIRONMENT}={marker}"]}
+            with self._starting:
+                if not self._engine.get("/containers/json", all=True, filters=filters):
+                    self._networks.drop(*marker.split("/"))
+
+    def connections(self, name: str) -> int:
+        """Return how many established connections end at the instance's port, as its own network sees them."""
+        found = self._find(name)
+        if found is None or not states.is_running(found) or not states.label(found, names.PORT):
+            return 0
+        tables = tuple(Path(f"/proc/{found['State']['Pid']}/net/{table}") for table in ("tcp", "tcp6"))
+        return sockets.established(int(states.label(found, names.PORT)), tables)
+
+    def logs(self, name: str, *, lines: int = 100) -> Sequence[str]:
+        """Return the last lines written under a name. They are as written: mask secrets before showing them."""
+        return self._instances.last_lines(name, lines) if self._names.in_use else ()
+
+    def run(self, run: Run, secrets: Mapping[str, Secret]) -> RunResult:
+        """Run a command in a container of its own; one of that name that still goes on is joined."""
+        return self._runs.run(run, secrets)
+
+    def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:  # noqa: ARG002
+        """Raise ``not-supported``: containers are not held yet, and a manifest that asks for it is refused before."""
+        raise LadingError(
+            "not-supported",
+            doing=f"migrating in {held.marker}",
+            happened="migrations from images are not done by this version yet",
+            now="nothing was changed",
+            hint="migrate when the program starts, and leave migrate out",
+        )
+
+    def unsettled(self, marker: str) -> Sequence[str]:  # noqa: ARG002
+        """Return nothing: nothing is held here."""
+        return ()
+
+    def settle(self, name: str) -> HeldResult:
+        """Return that it never began."""
+        return HeldResult(outcome="restored", reason=f"{name} never began")
+
+    # beyond the port
+
+    def maintain(self) -> None:
+        """Cut the logs of what is gone, and drop the oldest; to be called now and then."""
+        kept = sorted(self._root.glob("*logs/*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+        total = 0
+        for log in kept:
+            logs.trim(log, LOG_LIMIT)
+            total += log.stat().st_blocks * 512
+            if total > FORGOTTEN_LOGS:
+                log.unlink()
+
+    def _lock(self, name: str) -> threading.RLock:
+        return self._locks.setdefault(name, threading.RLock())

@@ -1,0 +1,65 @@
+"""What the engine says of a container, as the port says it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from lading.model.environment import InstanceState
+from lading.runtime.docker import names
+
+SIGNALS = range(129, 193)  # exit statuses that stand for a signal, as shells and the engine count them
+
+
+def name_of(found: dict[str, Any]) -> str:
+    """Return the instance's or run's name."""
+    return label(found, names.NAME)
+
+
+def label(found: dict[str, Any], key: str) -> str:
+    """Return a label of a container, empty where it has none."""
+    return str((found["Config"].get("Labels") or {}).get(key, ""))
+
+
+def is_running(found: dict[str, Any]) -> bool:
+    """Tell whether a container runs; one that is paused does."""
+    return bool(found["State"]["Running"])
+
+
+def was_started(found: dict[str, Any]) -> bool:
+    """Tell whether a container ever ran: one whose starter died may not have."""
+    return started_at(found) > 0
+
+
+def started_at(found: dict[str, Any]) -> float:
+    """Return when it was started, in seconds since the epoch; 0 when it never was."""
+    moment = datetime.fromisoformat(found["State"]["StartedAt"])
+    return moment.astimezone(UTC).timestamp() if moment.year > 1 else 0.0
+
+
+def exit_status(found: dict[str, Any]) -> int:
+    """Return the exit status, negative for a signal."""
+    status = int(found["State"]["ExitCode"])
+    return 128 - status if status in SIGNALS else status
+
+
+def state(found: dict[str, Any]) -> InstanceState:
+    """Return an instance's state."""
+    running = is_running(found)
+    address, port = label(found, names.ADDRESS), label(found, names.PORT)
+    return InstanceState(
+        name=name_of(found),
+        running=running,
+        address=f"{address}:{port}" if port else "",
+        pid=int(found["State"]["Pid"]) if running else 0,
+        started=started_at(found),
+        exit_status=exit_status(found) if not running and was_started(found) else None,
+        restarts=int(label(found, names.ATTEMPT)) - 1,
+        limits=label(found, names.LIMITS),
+        ended="" if running else _ended(found),
+    )
+
+
+def _ended(found: dict[str, Any]) -> str:
+    if found["State"]["OOMKilled"]:
+        memory = int(found["HostConfig"]["Memory"])
+        return f"was killed for want of memory: its limit is {memory / 1e6:.0f} MB"
+    return str(found["State"].get("Error") or "")

@@ -1,0 +1,234 @@
+"""A docker runtime over an image made up by tests, and the engine that such tests need."""
+
+import io
+import os
+import shutil
+import socket
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lading.docker import SOCKET, Engine, EngineRefused
+from lading.docker.engine import segment
+from lading.model.environment import InstanceSpec
+from lading.model.errors import LadingError
+from lading.runtime.docker import DockerRuntime
+from lading.runtime.docker.names import INSTANCE, KIND, NAME, Names
+from tests.agents import RealAgent
+from tests.processes import PROGRAM
+from tests.strikes import record
+from tests.support import until
+
+BASE = "python:3.11-slim"
+IMAGE = "lading-tests/program"
+DOCKERFILE = f"""
+FROM {BASE}
+RUN useradd --uid 10001 app
+COPY app.py /srv/app.py
+WORKDIR /srv
+USER app
+CMD ["python", "app.py", "serve"]
+"""
+
+
+@cache
+def why_not() -> str:
+    """Say why tests with containers cannot run here, empty when they can."""
+    engine = Engine(SOCKET)
+    try:
+        engine.get(f"/images/{segment(BASE)}/json")
+    except EngineRefused:
+        return f"the engine has no image {BASE} (make base-images)"
+    except LadingError as error:
+        return f"no container engine answers at {SOCKET}: {error.happened}"
+    return ""
+
+
+def with_engine(test: Any) -> Any:
+    """Mark a test or class of tests as one that needs an engine with a base image."""
+    # Where CI promises an engine, its absence is a failure and no reason to skip.
+    if os.environ.get("LADING_TESTS_NEED_ENGINE"):
+        assert not why_not(), why_not()
+    return pytest.mark.system(pytest.mark.skipif(bool(why_not()), reason=why_not())(test))
+
+
+@cache
+def image_id(dockerfile: str = DOCKERFILE, program: str = PROGRAM) -> str:
+    """Build the image of a program and return its id; the engine's cache makes a second time cheap."""
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        for name, text in (("Dockerfile", dockerfile), ("app.py", program)):
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            tar.addfile(info, io.BytesIO(text.encode()))
+    engine = Engine(SOCKET)
+    with engine.stream("POST", "/build", context.getvalue(), kind="application/x-tar", t=IMAGE, timeout=120) as answer:
+        said = answer.read().decode()
+    assert "error" not in said, said
+    return str(engine.get(f"/images/{segment(IMAGE)}/json")["Id"])
+
+
+class Containers:
+    """A docker runtime in a home of its own, whose releases are an image made up by tests."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.engine = Engine(SOCKET)
+        self.runtime = self.reopen()
+        self.runtime._names.agent  # noqa: B018 - the image is tagged for this agent
+        self.use(image_id())
+
+    def use(self, image: str) -> None:
+        """Give the runtime an image under the name it would have loaded it under."""
+        self.image = image
+        repository = self.runtime._names.repository("shop")
+        self.engine.post(f"/images/{segment(image)}/tag", repo=repository, tag=image.removeprefix("sha256:"))
+
+    def reopen(self) -> DockerRuntime:
+        self.runtime = DockerRuntime(
+            self.home / "docker",
+            data_dir=lambda project, environment: self.home / "environments" / project / environment,
+            open_blob=self._no_blob,
+            users=self.home / "users.json",
+        )
+        return self.runtime
+
+    @staticmethod
+    def _no_blob(digest: str) -> Any:
+        raise KeyError(digest)
+
+    def spec(self, name: str, *, port: int | None = 8000, command: str = "", **changes: Any) -> InstanceSpec:
+        return InstanceSpec(
+            name=name,
+            project="shop",
+            environment=changes.pop("environment", "stage"),
+            service=changes.pop("service", "web" if port else "work"),
+            slot=1,
+            rollout=changes.pop("rollout", 1),
+            digest="sha256:0",
+            version="v1.0.0",
+            artifact="app",
+            kind="image",
+            layers={"config": self.image},
+            command=command or ("python app.py serve" if port else "python app.py work"),
+            port=port,
+            **changes,
+        )
+
+    def prints(self, text: str, exit_status: int) -> InstanceSpec:
+        return self.spec("run", port=None, command=f"python app.py say {exit_status} {text}")
+
+    def sleeps(self) -> InstanceSpec:
+        return self.spec("run", port=None)
+
+    def address(self, name: str) -> tuple[str, int]:
+        state = self.runtime.look(name)
+        assert state is not None
+        host, _, port = state.address.rpartition(":")
+        return host, int(port)
+
+    def up(self, name: str) -> None:
+        until(lambda: self._answers(name), within=20.0)
+
+    def _answers(self, name: str) -> bool:
+        try:
+            with socket.create_connection(self.address(name), timeout=1.0):
+                return True
+        except OSError:
+            return False
+
+    def say(self, name: str, line: str) -> None:
+        with socket.create_connection(self.address(name), timeout=5.0) as connection:
+            connection.sendall(f"say {line}\n".encode())
+            while connection.recv(1):
+                pass
+
+    def crash(self, name: str) -> None:
+        state = self.runtime.look(name)
+        assert state is not None
+        os.kill(state.pid, 9)
+
+    @contextmanager
+    def connect(self, name: str) -> Iterator[socket.socket]:
+        with socket.create_connection(self.address(name), timeout=5.0) as connection:
+            connection.sendall(b"hold\n")
+            yield connection
+
+    def until(self, condition: Callable[[], object]) -> None:
+        until(condition, within=20.0)
+
+    def exec(self, name: str, *words: str) -> str:
+        """Run a command inside an instance and return what it printed."""
+        container = self.runtime._names.container("instance", name)
+        made = self.engine.post(
+            f"/containers/{container}/exec",
+            {"Cmd": list(words), "AttachStdout": True, "AttachStderr": True, "Tty": True},
+        )
+        with self.engine.stream("POST", f"/exec/{made['Id']}/start", b'{"Detach": false, "Tty": true}') as answer:
+            return answer.read().decode()
+
+    def end(self) -> None:
+        """Remove all that this agent made in the engine."""
+        clear(self.engine, self.runtime._names)
+
+
+@contextmanager
+def containers() -> Iterator[Containers]:
+    """Give a runtime, and leave nothing of it behind."""
+    home = Path(tempfile.mkdtemp(prefix="lading-docker-"))
+    world = Containers(home)
+    try:
+        yield world
+    finally:
+        world.end()
+        with suppress(OSError):
+            shutil.rmtree(home)
+
+
+class ContainerAgent(RealAgent):
+    """A real agent whose project is built as images; what it makes in the engine goes with it."""
+
+    def filters(self) -> dict[str, list[str]]:
+        """Return the engine's filter for what this agent made."""
+        return Names(self.home / "docker").filters()
+
+    def instances(self) -> set[str]:
+        """Return the names of the instances that run, containers and processes."""
+        found = Engine(SOCKET).get("/containers/json", filters=self.filters())
+        kept = {entry["Labels"][NAME] for entry in found if entry["Labels"][KIND] == INSTANCE}
+        return kept | super().instances()
+
+    def container_of(self, service: str = "web", environment: str = "local") -> dict[str, Any]:
+        """Return what the engine knows of the first instance of a service that serves."""
+        unit = record(self, environment).serving
+        assert unit is not None
+        name = next(spec.name for spec in unit.instances if spec.service == service)
+        found = Engine(SOCKET).get(f"/containers/{Names(self.home / 'docker').container(INSTANCE, name)}/json")
+        assert isinstance(found, dict)
+        return found
+
+    def end(self) -> None:
+        """Stop everything and remove what the agent made in the engine."""
+        try:
+            super().end()
+        finally:
+            if (self.home / "docker" / "id").exists():
+                clear(Engine(SOCKET), Names(self.home / "docker"))
+
+
+def clear(engine: Engine, names: Names) -> None:
+    """Remove all that one agent made in the engine."""
+    for found in engine.get("/containers/json", all=True, filters=names.filters()):
+        engine.delete(f"/containers/{found['Id']}", force=True, v=True)
+    for found in engine.get("/networks", filters=names.filters()):
+        engine.delete(f"/networks/{found['Id']}")
+    for found in engine.get("/images/json"):
+        for tag in found["RepoTags"] or ():
+            if tag.startswith(names.repository("")):
+                engine.delete(f"/images/{segment(tag)}")
