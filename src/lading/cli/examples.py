@@ -17,7 +17,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("lading doctor", "lading doctor --json"),
     "explain": ("lading explain ready-failed", "lading explain 4"),
     "follow": ("lading follow stage", "lading follow 41"),
-    "history": ("lading history production --limit 5",),
+    "history": ("lading history production --limit 5", "lading history --markdown v1.4.0..v1.5.0"),
     "init": ("lading init", "lading init --print"),
     "logs": ("lading logs production web", "lading logs stage --rollout 41"),
     "plan": ("lading plan production v1.5.0",),
