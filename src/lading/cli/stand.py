@@ -46,12 +46,9 @@ def _project(state: State) -> Outline | None:
     from lading.cli.project import MANIFEST, find_manifest
 
     if find_manifest(state.directory) is None:
-        from lading.cli.main import COMMANDS
-
-        begin = "lading init" if "init" in COMMANDS else "write a lading.toml; docs/manifest.md has every key"
         where = Path(state.directory).absolute()
-        state.say(f"there is no {MANIFEST} in {where} or above it\n\nnext: {begin}\n{HELP}")
-        state.result({"stand": {"project": None, "next": begin}})
+        state.say(f"there is no {MANIFEST} in {where} or above it\n\nnext: lading init\n{HELP}")
+        state.result({"stand": {"project": None, "next": "lading init"}})
         return None
     try:
         return state.outline
@@ -71,7 +68,7 @@ def _source(outline: Outline) -> Source:
     try:
         require_clean(outline.directory, outline.path.name)
     except LadingError:
-        return Source(commit, "with changes that are not committed", "git commit, then: lading")
+        return Source(commit, "with changes that are not committed", "lading up, to see them run here; then git commit")
     return Source(commit)
 
 
@@ -129,12 +126,17 @@ def next_of(outline: Outline, head: Head | None, known: dict[str, dict[str, Any]
 
 def _towards(name: str, entry: dict[str, Any], passed: str, head: Head) -> str:
     """Return the command that brings HEAD's version to an environment."""
-    if not passed or not _production(name, entry):
+    tier = _tier(name, entry)
+    if tier == "local":
+        return "lading up" if name == "local" else f"lading up {name}"
+    if not passed or tier != "production":
         return f"lading deploy {name}"
     if head.version.startswith("g"):
         return f"git tag v1.0.0, or whatever comes next: {name} takes semantic versions; then: lading deploy {passed}"
     return f"lading promote {passed} {name}"
 
 
-def _production(name: str, entry: dict[str, Any]) -> bool:
-    return entry.get("tier", "") == "production" or name in ("production", "prod")
+def _tier(name: str, entry: dict[str, Any]) -> str:
+    """Return an environment's tier as its agent holds it, else as its name has it where nothing was deployed yet."""
+    named = {"local": "local", "dev": "local", "production": "production", "prod": "production"}
+    return str(entry.get("tier") or named.get(name, "stage"))

@@ -133,7 +133,7 @@ def test_lading_alone_leads_along_the_road(project: Path, run: Run, production: 
     text = (project / "lading.toml").read_text()
     (project / "lading.toml").write_text(text[: text.index("[environments.lost]")])
     commit(project, "without the lost one")
-    assert _next(run) == "lading deploy local"
+    assert _next(run) == "lading up"
     assert run("deploy", "local").status == 0
     assert _next(run) == "lading deploy stage"
     assert run("deploy", "stage").status == 0
@@ -150,7 +150,7 @@ def test_lading_alone_leads_along_the_road(project: Path, run: Run, production: 
 def test_lading_alone_says_what_keeps_a_release_from_being_built(project: Path, run: Run) -> None:
     """Changes that are not committed come before any deploy."""
     (project / "requirements.txt").write_text("# changed\n")
-    assert _next(run).startswith("git commit")
+    assert _next(run) == "lading up, to see them run here; then git commit"
     assert "not committed" in run().out
 
 
@@ -166,7 +166,7 @@ def test_lading_alone_points_to_a_rollout_under_way(project: Path, run: Run, age
 def test_lading_alone_starts_no_agent(place: Path, project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where none has ever run nothing serves; where one is stopped it is not known, and that is said."""
     monkeypatch.setenv("LADING_HOME", str(place / "fresh"))
-    assert _next(run) == "lading deploy local"
+    assert _next(run) == "lading up"
     (place / "fresh").mkdir()
     assert _next(run) == "lading status"
     assert "not known" in run().out

@@ -156,11 +156,8 @@ def test_ctrl_c_in_a_release_makes_none(project: Path, agent: MemoryAgent) -> No
     assert not agent.world.journal.releases("shop")
 
 
-def test_ctrl_c_while_the_agent_is_asked_waits_for_its_answer(
-    project: Path, agent: MemoryAgent, run: Run, gate: threading.Event
-) -> None:
-    """A Ctrl-C between question and answer is kept: what is said then is what the agent did."""
-    assert run("release").status == 0
+def _slow_to_answer(agent: MemoryAgent) -> tuple[threading.Event, threading.Event]:
+    """Let the agent take its time over a request for a rollout; return when it was asked, and what lets it answer."""
     request, asked, answer = agent.rollouts.request, threading.Event(), threading.Event()
 
     def slow(*arguments: Any) -> Any:
@@ -169,6 +166,15 @@ def test_ctrl_c_while_the_agent_is_asked_waits_for_its_answer(
         return request(*arguments)
 
     agent.rollouts.request = slow  # type: ignore[method-assign]
+    return asked, answer
+
+
+def test_ctrl_c_while_the_agent_is_asked_waits_for_its_answer(
+    project: Path, agent: MemoryAgent, run: Run, gate: threading.Event
+) -> None:
+    """A Ctrl-C between question and answer is kept: what is said then is what the agent did."""
+    assert run("release").status == 0
+    asked, answer = _slow_to_answer(agent)
     with _lading(project, "deploy", "stage") as terminal:
         assert asked.wait(10)
         terminal.type("\x03")
@@ -182,15 +188,7 @@ def test_ctrl_c_while_the_agent_is_asked_waits_for_its_answer(
 def test_who_cannot_wait_for_the_answer_is_told_what_is_not_known(project: Path, agent: MemoryAgent, run: Run) -> None:
     """A second Ctrl-C before the agent has answered ends at once and says how to find out."""
     assert run("release").status == 0
-    asked, answer = threading.Event(), threading.Event()
-    request = agent.rollouts.request
-
-    def slow(*arguments: Any) -> Any:
-        asked.set()
-        answer.wait(10)
-        return request(*arguments)
-
-    agent.rollouts.request = slow  # type: ignore[method-assign]
+    asked, answer = _slow_to_answer(agent)
     with _lading(project, "deploy", "stage") as terminal:
         assert asked.wait(10)
         terminal.type("\x03")
