@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from lading import __version__
 from lading.agent.answers import About
 from lading.agent.api.app import create_app
+from lading.agent.backing import Backing
 from lading.agent.bills import Bills
 from lading.agent.changes import Changes
 from lading.agent.down import Downs
@@ -90,9 +91,8 @@ class MemoryAgent:
             policies=Policies(world.journal, world.clock),
             secrets=SecretValues(world.journal, world.secrets, world.clock),
             status=Status(world.journal, world.runtime, world.router, world.clock),
-            downs=Downs(
-                world, self.rollouts.admission, locks, lambda project, name: home / "environments" / project / name
-            ),
+            downs=Downs(world, self.rollouts.admission, locks, self._data),
+            backing=Backing(world, self._data),
             logs=InstanceLogs(world.journal, world.runtime, world.secrets),
             results=Results(world.journal, world.clock),
             spool=home / "spool",
@@ -102,6 +102,9 @@ class MemoryAgent:
     def app(self) -> FastAPI:
         """Return the interface."""
         return create_app(self.service)
+
+    def _data(self, project: str, environment: str) -> Path:
+        return self.home / "environments" / project / environment
 
     def _build(self, source: Path, manifest: Manifest, version: str, commit: str, report: Report) -> Release:
         if self.trouble is not None:

@@ -126,6 +126,13 @@ class TakenDown(msgspec.Struct, frozen=True, kw_only=True):
     data: str
 
 
+class BackingGiven(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a local environment's databases (URLs) and volumes (directories) are, by name."""
+
+    databases: dict[str, str] = {}
+    volumes: dict[str, str] = {}
+
+
 class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     """A release in a list: its names, its kind (``bundle``, ``image``), its commit and when it was built."""
 

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from lading.model.bill import Envelope
-from lading.model.manifest import Environment
+from lading.model.manifest import Database, Environment
 
 RolloutKind = Literal["deploy", "promote", "rollback", "rotate"]
 
@@ -33,3 +33,14 @@ class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     again: bool = False
     examples: dict[str, str] = {}
+
+
+class BackingAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a project needs of a local environment to be worked on: its databases and volumes, by name.
+
+    ``table`` is the environment's table of the client's manifest.
+    """
+
+    databases: dict[str, Database] = {}
+    volumes: tuple[str, ...] = ()
+    table: Environment = Environment()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lading import __version__
 from lading.agent.answers import About
+from lading.agent.backing import Backing
 from lading.agent.bills import Bills
 from lading.agent.changes import Changes
 from lading.agent.doctoring import Clinic
@@ -142,6 +143,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         secrets=SecretValues(journal, secrets, clock),
         status=status,
         downs=Downs(world, rollouts.admission, locks, lambda project, name: _data(home, project, name)),
+        backing=Backing(world, lambda project, name: _data(home, project, name)),
         logs=InstanceLogs(journal, runtime, secrets),
         results=Results(journal, clock),
         spool=place.spool,

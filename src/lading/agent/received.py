@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from lading.agent.asking import RolloutRequest
+from lading.agent.asking import BackingAsked, RolloutRequest
 from lading.manifest.unsupported import refuse_unsupported
 from lading.manifest.words import (
     CODE_RULE,
@@ -38,6 +38,15 @@ def check_request(request: RolloutRequest) -> None:
     if request.table is not None:
         problems += _of_table(request.table)
     _refuse(f"{request.kind} to {request.environment!r}", problems)
+
+
+def check_backing(project: str, environment: str, asked: BackingAsked) -> None:
+    """Raise ``usage`` for names that are none: they become parts of paths."""
+    problems = [*_named(NAME_PATTERN, NAME_RULE, "environment", [environment])]
+    problems += _named(NAME_PATTERN, NAME_RULE, "project", [project])
+    problems += _named(NAME_PATTERN, NAME_RULE, "database", asked.databases)
+    problems += _named(NAME_PATTERN, NAME_RULE, "volume", asked.volumes)
+    _refuse(f"what backs {environment!r}", problems)
 
 
 def refuse_dry_run(request: RolloutRequest) -> None:

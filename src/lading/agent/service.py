@@ -7,6 +7,7 @@ from typing import Protocol
 
 from lading.agent.answers import About
 from lading.agent.asking import RolloutRequest
+from lading.agent.backing import Backing
 from lading.agent.bills import Bills
 from lading.agent.changes import Changes
 from lading.agent.down import Downs
@@ -64,6 +65,7 @@ class AgentService:
     secrets: SecretValues
     status: Status
     downs: Downs
+    backing: Backing
     logs: InstanceLogs
     results: Results
     spool: Path

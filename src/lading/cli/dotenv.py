@@ -86,7 +86,7 @@ def _public(manifest: Manifest, table: Environment) -> Iterator[str]:
 
 def _provided(manifest: Manifest) -> Iterator[str]:
     for database in manifest.databases.values():
-        yield from (name for name in (database.env, *database.env_parts.values()) if name is not None)
+        yield from (name for name in (database.env, *database.env_parts) if name is not None)
     for user in _users(manifest):
         yield from (volume.env for volume in user.volumes.values() if volume.env is not None)
 
@@ -143,11 +143,19 @@ def bring(state: State, manifest: Manifest, environment: str, agent: Agent, *, f
         require(directory, manifest, environment, found, frozenset(agent.get(path)["secrets"]))
 
 
-def require(directory: Path, manifest: Manifest, environment: str, found: DotEnv, have: Container[str]) -> None:
+def require(
+    directory: Path,
+    manifest: Manifest,
+    environment: str,
+    found: DotEnv,
+    have: Container[str],
+    *,
+    storable: bool = True,
+) -> None:
     """Raise ``secret-missing`` unless the environment has all that the manifest requires.
 
     ``found`` is what the ``.env`` gives, where a placeholder counts as missing, and ``have`` the names that the
-    environment has.
+    environment has. ``storable`` tells that a secret of the agent's store would do as well.
     """
     wrong = dict(_wrong(manifest, found, have))
     if not wrong:
@@ -165,7 +173,7 @@ def require(directory: Path, manifest: Manifest, environment: str, found: DotEnv
         happened=f"{environment} lacks what the manifest requires: {', '.join(wrong)}",
         details=tuple(details),
         now="nothing was built or started",
-        hint=f"{write}; or: lading secrets set {environment} {first}",
+        hint=f"{write}; or: lading secrets set {environment} {first}" if storable else write,
     )
 
 

@@ -12,6 +12,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "check": ("lading check",),
     "completion": ("lading completion bash --install", "lading completion zsh > ~/.zfunc/_lading"),
     "deploy": ("lading deploy stage", "lading deploy stage v1.5.0"),
+    "dev": ("lading dev", "lading dev --port 8001"),
     "down": ("lading down",),
     "diff": ("lading diff stage production", "lading diff production"),
     "doctor": ("lading doctor", "lading doctor --json"),

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -40,13 +40,28 @@ def ignored() -> Iterator[None]:
 
 
 @contextmanager
-def _handled_by(handler: Any) -> Iterator[None]:
+def _handled_by(handler: Any, number: signal.Signals = signal.SIGINT) -> Iterator[None]:
     # Only the main thread gets signals, and only there a handler can be set.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, handler)
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
+
+
+@contextmanager
+def heard(*others: signal.Signals) -> Iterator[None]:
+    """Let Ctrl-C be heard while the block runs, also where the shell had it ignored, and take other signals for it."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with ExitStack() as stack:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            stack.enter_context(_handled_by(signal.default_int_handler))
+        for other in others:
+            stack.enter_context(_handled_by(interrupt, other))
+        yield

@@ -79,6 +79,7 @@ def _not_local(name: str, tier: str, verb: str) -> LadingError:
     other = {
         "up": f"lading deploy {name}",
         "down": f"to go back to the release before: lading rollback {name}",
+        "dev": "lading dev, for the local environment",
     }
     return LadingError(
         "not-local",

@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "lading.cli.manifest",
     "up": "lading.cli.up",
     "down": "lading.cli.up",
+    "dev": "lading.cli.dev",
     "schema": "lading.cli.manifest",
     "release": "lading.cli.release",
     "plan": "lading.cli.plan",

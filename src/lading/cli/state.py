@@ -31,6 +31,10 @@ class State:
             self._outline = outline(self.directory)
         return self._outline
 
+    def forget(self) -> None:
+        """Read the manifest anew the next time it is asked for: it has changed."""
+        self._outline = None
+
     def outline_if_any(self) -> Outline | None:
         """Return the project's outline, or None outside a project."""
         from lading.cli.project import find_manifest

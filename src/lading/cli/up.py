@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lading.cli.base import LadingCommand
-from lading.cli.interrupts import postponed
+from lading.cli.interrupts import heard, postponed
 from lading.cli.locally import Local, local_environment
 from lading.cli.main import INTERRUPTED
 from lading.cli.state import State, pass_state
@@ -101,7 +101,8 @@ def _once(state: State, local: Local, agent: Agent) -> int:
     from lading.cli.rollouts import watch
     from lading.client.follow import ask
 
-    with _agent_as_found(agent), _interruptible():
+    # SIGTERM is how CI systems cancel a job.
+    with _agent_as_found(agent), heard(signal.SIGTERM):
         request = _request(state, local, agent, again=True)
         try:
             with postponed() as interrupted:
@@ -149,20 +150,6 @@ def _end(agent: Agent, local: Local) -> dict[str, Any]:
             for _ in follow(agent, found["id"]):
                 pass
         return _take_down(agent, local)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Take SIGTERM, by which CI systems cancel a job, for Ctrl-C."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

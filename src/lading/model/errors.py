@@ -49,6 +49,9 @@ CODES: Final[dict[str, Code]] = {
     "unknown-environment": Code(BAD_INPUT, "The manifest or the agent has no environment of that name."),
     "unknown-release": Code(BAD_INPUT, "No release of that version is known to the agent."),
     "unknown-rollout": Code(BAD_INPUT, "The agent's journal has no rollout of that number."),
+    "no-virtualenv": Code(
+        BAD_INPUT, "The project has no virtual environment of its own that its programs could run in."
+    ),
     "source-dirty": Code(BAD_INPUT, "The work tree has uncommitted changes, and releases are built from commits."),
     "source-invalid": Code(BAD_INPUT, "The project is not a git repository with a commit, or the export failed."),
     "version-taken": Code(BAD_INPUT, "The version already names another digest; a version is never re-pointed."),

@@ -1,6 +1,6 @@
 """A value that can be used but not seen."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lading.model.spellings import spellings
 
@@ -47,8 +47,18 @@ SHORTEST_REDACTED = 4
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
     """Mask every known secret value of at least ``SHORTEST_REDACTED`` characters, in whatever usual spelling."""
-    forms = {form for secret in secrets for form in spellings(secret.reveal()) if len(form) >= SHORTEST_REDACTED}
+    return redacting(secrets)(text)
+
+
+def redacting(secrets: Iterable[Secret]) -> Callable[[str], str]:
+    """Return what masks the values as :func:`redact` does, for many texts."""
+    found = {form for secret in secrets for form in spellings(secret.reveal()) if len(form) >= SHORTEST_REDACTED}
     # Longest first: of a value within another the whole is masked. Ties by text, so that one text has one answer.
-    for form in sorted(forms, key=lambda form: (-len(form), form)):
-        text = text.replace(form, MASK)
-    return text
+    forms = sorted(found, key=lambda form: (-len(form), form))
+
+    def mask(text: str) -> str:
+        for form in forms:
+            text = text.replace(form, MASK)
+        return text
+
+    return mask

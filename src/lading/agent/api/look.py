@@ -1,12 +1,12 @@
-"""Routes about the agent itself and what it sees: environments, logs, the audit; and what takes them down."""
+"""Routes about the agent itself and what it sees: environments, logs, the audit; and the one that halts it all."""
 
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
-from lading.agent.answers import About, Audits, EnvironmentDetail, Environments, Examined, Halted, Logs, TakenDown
-from lading.agent.api.wire import answer, says, who
+from lading.agent.answers import About, Audits, EnvironmentDetail, Environments, Examined, Halted, Logs
+from lading.agent.api.wire import answer, says
 from lading.agent.detail import detail
 from lading.agent.service import AgentService
 
@@ -34,11 +34,6 @@ def routes(service: AgentService) -> APIRouter:
     def environments(project: str | None = None) -> Response:
         """Say what every environment (of one project, if given) serves, with its instances as they are now."""
         return answer(Environments(environments=service.status.environments(project)))
-
-    @router.post("/environments/{project}/{environment}/down", **says(TakenDown))
-    def take_down(project: str, environment: str, request: Request) -> Response:
-        """Stop all that runs of a local environment and its routes; its data stays. What is down stays down."""
-        return answer(service.downs.take(project, environment, who(request)))
 
     @router.get("/environments/{project}/{environment}", **says(EnvironmentDetail))
     def environment(project: str, environment: str) -> Response:
