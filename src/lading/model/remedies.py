@@ -100,6 +100,11 @@ REMEDIES: Final[dict[str, Remedy]] = {
         "The stricter policy or tier stands.",
         "A manifest only tightens. An admin loosens with a reason: `lading policy set ENVIRONMENT --reason WHY`.",
     ),
+    "no-virtualenv": Remedy(
+        "Nothing was started.",
+        "Make one in the project's directory with the command of the message, which installs what is pinned; or "
+        "activate the one that is meant.",
+    ),
     "not-local": Remedy(
         _UNTOUCHED, "Name an environment of tier local; to stage and production a release goes by `lading deploy`."
     ),
