@@ -26,7 +26,7 @@ def completed(line: str) -> list[str]:
 
 def test_commands_and_options_are_completed() -> None:
     """The tree itself, without a project or an agent."""
-    assert completed("de") == ["deploy"]
+    assert completed("dep") == ["deploy"]
     assert "show" in completed("trust ")
     assert completed("deploy stage --ag") == ["--again", "--agent"]
     assert completed("completion ") == list(SHELLS)
