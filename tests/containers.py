@@ -1,5 +1,6 @@
 """A docker runtime over an image made up by tests, and the engine that such tests need."""
 
+import hashlib
 import io
 import os
 import shutil
@@ -68,10 +69,11 @@ def image_id(dockerfile: str = DOCKERFILE, program: str = PROGRAM) -> str:
             info.size = len(text.encode())
             tar.addfile(info, io.BytesIO(text.encode()))
     engine = Engine(SOCKET)
-    with engine.stream("POST", "/build", context.getvalue(), kind="application/x-tar", t=IMAGE, timeout=120) as answer:
+    tag = f"{IMAGE}:{hashlib.sha256((dockerfile + program).encode()).hexdigest()[:12]}"
+    with engine.stream("POST", "/build", context.getvalue(), kind="application/x-tar", t=tag, timeout=120) as answer:
         said = answer.read().decode()
     assert "error" not in said, said
-    return str(engine.get(f"/images/{segment(IMAGE)}/json")["Id"])
+    return str(engine.get(f"/images/{segment(tag)}/json")["Id"])
 
 
 class Containers:

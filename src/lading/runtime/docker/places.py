@@ -42,14 +42,20 @@ class Places:
             found.append(Mount(outputs, f"{INSIDE}/outputs"))
         return tuple(dict.fromkeys(found))
 
-    def provide(self, spec: InstanceSpec, mounts: tuple[Mount, ...], owner: int, group: int) -> None:
-        """See that the directories are there and that an instance's user and group may write to them."""
+    def make(self, spec: InstanceSpec, mounts: tuple[Mount, ...]) -> None:
+        """See that the directories are there, before the engine asks for them."""
         data = self._data_dir(spec.project, spec.environment)
         data.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         hold(data)
         for mount in mounts:
             if mount.source.is_relative_to(data):
                 _way(data, mount.source)
+
+    def share(self, spec: InstanceSpec, mounts: tuple[Mount, ...], owner: int, group: int) -> None:
+        """See that an instance's user and group may write to what it has mounted."""
+        data = self._data_dir(spec.project, spec.environment)
+        for mount in mounts:
+            if mount.source.is_relative_to(data):
                 share(mount.source, owner, group)
 
     def outputs(self, spec: InstanceSpec, run: str) -> Path:

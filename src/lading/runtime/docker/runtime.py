@@ -128,6 +128,8 @@ class DockerRuntime:
         image = self._images.inspect(spec)
         user = self._identities.user(spec, image)
         outputs = self._places.outputs(spec, name) if kind == RUN else None
+        mounts = self._places.mounts(spec, outputs)
+        self._places.make(spec, mounts)
         labels = self._labels(kind, name, spec, user, attempt, str(outputs or ""))
         # One at a time: an address is chosen and recorded, and no network removed, by one start alone.
         with self._starting:
@@ -141,7 +143,7 @@ class DockerRuntime:
                 image=image,
                 reference=self._names.image(spec.project, spec.layers["config"]),
                 network=network,
-                mounts=self._places.mounts(spec, outputs),
+                mounts=mounts,
                 user=user,
                 group=self._identities.group(spec),
                 labels={**labels, names.ADDRESS: address},
@@ -152,7 +154,7 @@ class DockerRuntime:
             containers.create(name, launch.request(making, secrets))
         try:
             owner = self._identities.owner(user, image, self._names.container(kind, name))
-            self._places.provide(spec, making.mounts, owner, making.group if making.group is not None else owner)
+            self._places.share(spec, making.mounts, owner, making.group if making.group is not None else owner)
             containers.start(name)
         except BaseException:
             containers.remove(name)
