@@ -13,7 +13,7 @@ from lading.model.manifest import SmokeStep
 from lading.model.release import Release
 
 # Revisions named in one line: a Django project has one an app.
-REVISIONS_SHOWN = 3
+REVISIONS_SHOWN = 2
 
 
 class StepBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
@@ -115,11 +115,10 @@ class Migrate(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="migr
 
 
 def revision_text(revision: tuple[str, ...]) -> str:
-    """Return a revision as a line shows it: none, one, or the last few of many."""
+    """Return a revision as a line shows it: none, by name, or how many where they are many, as Django's are."""
     if not revision:
         return "nothing"
-    shown = ", ".join(revision[-REVISIONS_SHOWN:])
-    return shown if len(revision) <= REVISIONS_SHOWN else f"{shown} and {len(revision) - REVISIONS_SHOWN} more"
+    return ", ".join(revision) if len(revision) <= REVISIONS_SHOWN else f"{len(revision)} migrations"
 
 
 class Start(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="start"):

@@ -63,6 +63,9 @@ def change_text(before: tuple[str, ...], after: tuple[str, ...]) -> str:
     new = tuple(revision for revision in after if revision not in kept)
     if not old and not new:
         return f"{revision_text(after)} stays"
+    if kept and not old:
+        # Django notes every migration ever applied: the new ones are what is worth a line.
+        return f"+ {revision_text(new)}"
     return f"{revision_text(old or tuple(sorted(kept)))} → {revision_text(new or tuple(sorted(kept)))}"
 
 
