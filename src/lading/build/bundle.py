@@ -13,6 +13,7 @@ from lading.build.disk import room_for
 from lading.build.entries import Tree, below, read_archive
 from lading.build.environment import environment
 from lading.build.errors import build_failed
+from lading.build.heads import find_heads
 from lading.build.host import platform_here
 from lading.build.image import Site, image
 from lading.build.leaks import find_leaks, refuse_leaks
@@ -54,7 +55,8 @@ def build_release(
     the epoch, ``secrets`` are all known values (none may be in the artifact), ``report`` takes a line for people now
     and then.
 
-    Errors: ``source-invalid``, ``secret-in-source``, ``secret-missing``, ``unpinned``, ``build-failed``, ``no-engine``,
+    Errors: ``source-invalid``, ``secret-in-source``, ``secret-missing``, ``migration-heads``, ``unpinned``,
+    ``build-failed``, ``no-engine``,
     ``not-supported``, ``no-space``.
     """
     for name, build in manifest.build.items():
@@ -62,6 +64,7 @@ def build_release(
     with room_for(f"building {version}"), _work_below(cache.absolute()) as work, _opened(source) as tree:
         place = Place(cache.absolute(), work, secrets)
         refuse_leaks(f"checking the source of {version}", find_leaks(tree, secrets))
+        migrated = find_heads(manifest, tree)
         names = {"project": manifest.project.name, "version": version, "commit": commit}
         site = Site(
             project=names["project"],
@@ -86,9 +89,11 @@ def build_release(
     return Release(
         project=manifest.project.name,
         version=version,
-        digest=release_digest(tuple(artifacts), manifest, {}),
+        digest=release_digest(tuple(artifacts), manifest, migrated.heads),
         artifacts=tuple(artifacts),
         manifest=manifest.frozen(),
+        migration_heads=migrated.heads,
+        migrations=migrated.migrations,
         commit=commit,
         created=created,
     )

@@ -78,7 +78,7 @@ class Databases(Protocol):
     def revision(self, project: str, environment: str, name: str) -> tuple[str, ...]:
         """Return what Alembic or Django noted in the database as applied, sorted; empty where nothing was.
 
-        Alembic: its revision (or several); Django: every applied migration as ``app.name``.
+        Alembic: its revision (or several); Django: the last that was applied of each app, as ``app.name``.
         """
         ...
 
