@@ -20,7 +20,9 @@ from pathlib import Path
 EXAMPLES = Path(__file__).resolve().parent
 FIRST = "v1.0.0"
 VERSION = re.compile(r"v\d+\.\d+\.\d+")
-LEFT_OUT = shutil.ignore_patterns("versions", "*.sql", "*.db*", ".env", ".venv", "__pycache__", ".*_cache")
+LITTER = ("*.sql", "*.db*", ".env", ".venv", "__pycache__", ".*_cache")
+LEFT_OUT = shutil.ignore_patterns("versions", *LITTER)
+LATER_LEFT_OUT = shutil.ignore_patterns(*LITTER)
 EPOCH = 1_750_000_000  # the first commit's time; each later one is a day after
 DAY = 86_400
 
@@ -65,7 +67,7 @@ def _turn_into(destination: Path, versions: Path, tag: str) -> None:
         _git(destination, "apply", "--whitespace=nowarn", str(patch))
     if files.is_dir():
         # With the time of now: git takes a file of the same size and an old time for the one it knows.
-        shutil.copytree(files, destination, ignore=LEFT_OUT, dirs_exist_ok=True, copy_function=shutil.copy)
+        shutil.copytree(files, destination, ignore=LATER_LEFT_OUT, dirs_exist_ok=True, copy_function=shutil.copy)
 
 
 def _commit(destination: Path, message: str, at: int) -> None:

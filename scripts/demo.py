@@ -1,7 +1,8 @@
 """The whole road, for real, in a directory of its own: what ``make demo`` shows.
 
 A web application (examples/cashback) is built once and taken local → stage → production under live traffic: a good
-release, a broken one that never gets in, a promotion that is refused, and a rollback. Everything it starts it stops.
+release, a broken one that never gets in, a promotion that is refused, a rollback, a migration, and one that fails on a
+copy of production's data. Everything it starts it stops.
 """
 
 import json
@@ -170,10 +171,42 @@ def travel(road: Road, place: Path) -> None:
         back = next(at for release, at in watcher.first.items() if release.removeprefix("v") == "1.0.0")
         seconds = back - before
 
-    road.say("6  The bill of v1.1.0, and what happened in production")
-    road.lading("bill v1.1.0")
+    road.say("6  v1.3.0 changes the schema: rehearsed on a copy, then done while requests wait; none is lost")
+    road.checkout("v1.3.0")
+    road.lading("release")
+    road.lading("deploy stage")
+    with load(road, place, loads):
+        road.lading("promote stage production")
+
+    road.say("7  v1.4.0 brings a migration that goes well on stage, and fails on the data that production has")
+    _pay_out(first)
+    road.checkout("v1.4.0")
+    road.lading("release")
+    road.lading("deploy stage")
+    with load(road, place, loads):
+        road.lading("promote stage production", expect=4)
+
+    road.say("8  The bill of v1.3.0, and what happened in production")
+    road.lading("bill v1.3.0")
     road.lading("history production")
     _table(road, loads, seconds)
+
+
+def _pay_out(url: str) -> None:
+    """Let somebody in production buy and be paid out: a payout that the bank has yet to settle."""
+    bodies = (
+        ("merchants", {"name": "Bakery"}),
+        ("offers", {"merchant_id": 1, "title": "Ten", "basis_points": 1000}),
+        ("purchases", {"reference": "demo", "amount_cents": 5000, "owner": "anna", "offer_id": 1}),
+        ("payouts", {"owner": "anna", "amount_cents": 500}),
+    )
+    for path, body in bodies:
+        asked = urllib.request.Request(
+            f"{url}/api/v1/{path}", data=json.dumps(body).encode(), headers={"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert answer.status == 201
+    print(f"{DIM}# in production somebody is paid out; the bank has yet to settle that{PLAIN}", flush=True)
 
 
 def _until(condition: Callable[[], bool], within: float = 10.0) -> None:

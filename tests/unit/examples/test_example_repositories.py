@@ -13,7 +13,7 @@ from examples.make_repository import EXAMPLES, make_repository
 
 from lading.manifest.load import check
 
-CASHBACK = ("v1.0.0", "v1.1.0", "v1.2.0")
+CASHBACK = ("v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0", "v1.4.0")
 DATASETTE = ("v1.0.0", "v1.1.0")
 # The published programs, and which of their versions v1.0.0 and v1.1.0 pin.
 PUBLISHED = {"datasette": ("0.64.8", "0.65.5"), "pypiserver": ("2.3.2", "2.4.2")}
@@ -101,7 +101,7 @@ class TestManifests:
     def test_every_requirement_is_pinned(self) -> None:
         """Each requirements file pins every package by version and hash and names no registry."""
         files = sorted(EXAMPLES.rglob("requirements.txt"))
-        assert len(files) == 1 + 2 * len(PUBLISHED)
+        assert len(files) == 2 + 2 * len(PUBLISHED)
         for file in files:
             text = file.read_text()
             pinned = re.findall(r"^[a-z0-9-]+==\S+(?: ; [^\\\n]+)? \\\n    --hash=sha256:", text, re.MULTILINE)
@@ -131,7 +131,37 @@ class TestCashback:
             done = run(place, "-W", "ignore", "-c", ASK_READY, **variables)
             assert done.stdout.strip() == expected, done.stderr
 
-    @pytest.mark.parametrize("version", ["v1.0.0", "v1.2.0"])
+    def test_v1_3_0_takes_over_what_was_there(self, tmp_path: Path) -> None:
+        """v1.3.0 is ready once its migrations were run, on a fresh database as on one of an older version."""
+        place, older = tmp_path / "wanted", tmp_path / "older"
+        make_repository("cashback", place, at="v1.3.0")
+        make_repository("cashback", older, at="v1.1.0")
+        for name in ("fresh", "used"):
+            url = f"sqlite:///{tmp_path / name}.db"
+            variables = {"JWT_KEY": "0123456789abcdef", "SMOKE_TOKEN": "token", "DATABASE_URL": url}
+            if name == "used":
+                assert run(older, "-W", "ignore", "-c", ASK_READY, **variables).returncode == 0
+            migrated = run(place, "-m", "alembic", "upgrade", "head", DATABASE_URL=url)
+            assert migrated.returncode == 0, migrated.stderr
+            done = run(place, "-W", "ignore", "-c", ASK_READY, **variables)
+            assert done.stdout.strip() == '[200, {"database": "ok"}, "v1.3.0", 200]', done.stderr
+
+    def test_v1_4_0_fails_on_data_alone(self, tmp_path: Path) -> None:
+        """v1.4.0 migrates an empty database, and fails on one in which a payout is open."""
+        make_repository("cashback", tmp_path / "made", at="v1.4.0")
+        url = f"sqlite:///{tmp_path / 'used.db'}"
+        migrate = (tmp_path / "made", "-m", "alembic", "upgrade")
+        assert run(*migrate, "9c41", DATABASE_URL=url).returncode == 0
+        with closing(sqlite3.connect(tmp_path / "used.db")) as connection, connection:
+            connection.execute("INSERT INTO wallets VALUES (1, 'anna', 0)")
+            connection.execute("INSERT INTO payouts VALUES (1, 1, 60, '2025-06-15 00:00:00', NULL)")
+        failed = run(*migrate, "head", DATABASE_URL=url)
+        assert failed.returncode != 0
+        assert "NOT NULL constraint failed" in failed.stderr + failed.stdout
+        fresh = f"sqlite:///{tmp_path / 'fresh.db'}"
+        assert run(*migrate, "head", DATABASE_URL=fresh).returncode == 0
+
+    @pytest.mark.parametrize("version", ["v1.0.0", "v1.2.0", "v1.4.0"])
     def test_its_own_tests_pass(self, tmp_path: Path, version: str) -> None:
         """The application's tests pass, those of the bad release too: its bug is one that tests like them miss."""
         make_repository("cashback", tmp_path / "made", at=version)
