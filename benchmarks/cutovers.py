@@ -37,9 +37,10 @@ COMMAND = "python -m benchmarks.run bench cutovers"
 class Load:
     """The load generator's process; a mark tells it which release is changed to."""
 
-    def __init__(self, base: str, folder: Path) -> None:
+    def __init__(self, base: str, folder: Path, *, rate: float = RATE, mix: str = "") -> None:
         self.out, self.writes, self.records = folder / "load.json", folder / "writes.json", folder / "records.jsonl"
-        words = ["--base", base, "--rate", f"{RATE:g}", "--until-stdin-closes"]
+        words = ["--base", base, "--rate", f"{rate:g}", "--until-stdin-closes"]
+        words += ["--mix", mix] if mix else []
         words += ["--out", str(self.out), "--writes", str(self.writes), "--records", str(self.records)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.load", *words],
@@ -79,7 +80,7 @@ def measure(turns: int = TURNS) -> list[dict[str, Any]]:
             probed = sum((_turn(house, load) for _ in range(turns)), start=0)
         run = json.loads(load.out.read_text())
         records = [Record(*json.loads(line)) for line in load.records.read_text().splitlines()]
-        compared = held_against(json.loads(load.writes.read_text()), _references(house))
+        compared = held_against(json.loads(load.writes.read_text()), references(house, ENVIRONMENT))
     return [figure.plain() for figure in figures(run, records, compared, probed, 2 * turns)]
 
 
@@ -93,10 +94,9 @@ def _turn(house: House, load: Load) -> int:
     return lost
 
 
-def _references(house: House) -> list[str]:
-    """Return the references of all purchases that the environment's database has."""
-    file = house.home / "environments" / "cashback" / ENVIRONMENT / "databases" / "main" / "main.db"
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+def references(house: House, environment: str) -> list[str]:
+    """Return the references of all purchases that an environment's database has."""
+    with closing(sqlite3.connect(f"file:{house.database(environment)}?mode=ro", uri=True)) as database:
         return [row[0] for row in database.execute("SELECT reference FROM purchases")]
 
 

@@ -93,6 +93,10 @@ class House:
         found: dict[str, Any] = self.lading("status", environment)[-1]["environments"][0]
         return found
 
+    def database(self, environment: str) -> Path:
+        """Return the file of an environment's database."""
+        return self.home / "environments" / "cashback" / environment / "databases" / "main" / "main.db"
+
     def agent(self) -> dict[str, Any]:
         """Return what the agent says of itself."""
         about: dict[str, Any] = self.lading("agent", "status")[-1]["agent"]

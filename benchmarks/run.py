@@ -14,7 +14,7 @@ from benchmarks import figures
 from benchmarks.limits import LIMITS
 
 CAMPAIGNS = {
-    "bench": ("cutovers", "overhead", "cli", "memory", "build"),
+    "bench": ("cutovers", "hold", "overhead", "cli", "memory", "build"),
     "chaos": ("chaos",),
 }
 ORDER = tuple(name for names in CAMPAIGNS.values() for name in names)

@@ -1,4 +1,4 @@
-"""Alembic's revisions, from its configuration and the files below ``versions``."""
+"""Alembic's revisions (Flask-Migrate's too), from its configuration and the files below ``versions``."""
 
 import configparser
 import posixpath
@@ -10,15 +10,18 @@ from lading.build.entries import Tree
 from lading.build.graph import Graph, assigned, parsed, texts
 
 PYPROJECT = "pyproject.toml"
+FLASK_DIRECTORY = "migrations"
 SEPARATORS = {"os": ":", "space": " ", "newline": "\n"}
 
 
 def read_alembic(words: Sequence[str], tree: Tree, env: Mapping[str, str]) -> Graph | None:
     """Return the graph of what ``alembic upgrade …`` would bring up; None where that is not what the words do."""
-    options = _options(words)
+    options = _flask_options(words) or _options(words)
     if options is None:
         return None
-    settings = _settings(tree, options.get("config") or env.get("ALEMBIC_CONFIG"), options.get("name") or "alembic")
+    settings = {"script_location": options.get("directory", "")}
+    if "directory" not in options:
+        settings = _settings(tree, options.get("config") or env.get("ALEMBIC_CONFIG"), options.get("name") or "alembic")
     parents = dict(_revisions(tree, settings))
     if not parents:
         return None
@@ -29,7 +32,7 @@ def read_alembic(words: Sequence[str], tree: Tree, env: Mapping[str, str]) -> Gr
         # A revision of its own is where it ends; one that is counted or named in part is not read here.
         heads = (target,) if target in parents else ()
     forks = heads if target == "head" and len(heads) > 1 else ()
-    return Graph("alembic", heads, tuple(sorted(parents)), forks, f"alembic merge -m merge {' '.join(forks)}")
+    return Graph("alembic", heads, tuple(sorted(parents)), forks, f"{options['merge']} -m merge {' '.join(forks)}")
 
 
 def _options(words: Sequence[str]) -> dict[str, str] | None:
@@ -51,7 +54,23 @@ def _options(words: Sequence[str]) -> dict[str, str] | None:
             plain.append(word)
     if len(plain) != 2 or plain[0] != "upgrade":
         return None
-    return {**found, "target": plain[1]}
+    return {**found, "target": plain[1], "merge": "alembic merge"}
+
+
+def _flask_options(words: Sequence[str]) -> dict[str, str] | None:
+    """Return directory and target of a ``flask db upgrade``; None for any other command."""
+    rest = [word for word in words if word not in ("--sql", "--multidb")]
+    if posixpath.basename(rest[0]) != "flask" or "db" not in rest:
+        return None
+    own = rest[rest.index("db") + 1 :]
+    directory = FLASK_DIRECTORY
+    for option in ("-d", "--directory"):
+        if option in own[:-1]:
+            place = own.index(option)
+            directory, own = own[place + 1], own[:place] + own[place + 2 :]
+    if own[:1] != ["upgrade"] or len(own) > 2:
+        return None
+    return {"directory": directory, "target": own[1] if own[1:] else "head", "merge": "flask db merge"}
 
 
 def _settings(tree: Tree, config: str | None, section: str) -> dict[str, str]:

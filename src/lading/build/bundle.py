@@ -56,8 +56,7 @@ def build_release(
     and then.
 
     Errors: ``source-invalid``, ``secret-in-source``, ``secret-missing``, ``migration-heads``, ``unpinned``,
-    ``build-failed``, ``no-engine``,
-    ``not-supported``, ``no-space``.
+    ``build-failed``, ``no-engine``, ``not-supported``, ``no-space``.
     """
     for name, build in manifest.build.items():
         _refuse_unsupported(name, build)

@@ -94,6 +94,8 @@ PLACES = {
             "m/versions/x/a.py": ONE,
         },
     ),
+    "flask": ("flask --app shop db upgrade", {"migrations/versions/a.py": ONE}),
+    "flask elsewhere": ("flask db upgrade -d db head", {"db/versions/a.py": ONE}),
     "target": (
         "alembic upgrade 1",
         {
