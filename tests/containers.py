@@ -1,5 +1,6 @@
 """A docker runtime over an image made up by tests, and the engine that such tests need."""
 
+import fcntl
 import hashlib
 import io
 import os
@@ -49,6 +50,31 @@ def why_not() -> str:
     except LadingError as error:
         return f"no container engine answers at {SOCKET}: {error.happened}"
     return ""
+
+
+@contextmanager
+def _locked(how: int) -> Iterator[None]:
+    place = os.environ.get("LADING_ENGINE", "")
+    if not place:
+        yield
+        return
+    with Path(place, "tests.lock").open("w") as lock:
+        fcntl.flock(lock, how)
+        yield
+
+
+@contextmanager
+def engine_alone() -> Iterator[None]:
+    """Let no other worker of this run use the engine within the block: it is restarted there."""
+    with _locked(fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def engine_shared() -> Iterator[None]:
+    """Let the engine live as it is within the block."""
+    with _locked(fcntl.LOCK_SH):
+        yield
 
 
 def with_engine(test: Any) -> Any:
@@ -184,13 +210,14 @@ class Containers:
 def containers() -> Iterator[Containers]:
     """Give a runtime, and leave nothing of it behind."""
     home = Path(tempfile.mkdtemp(prefix="lading-docker-"))
-    world = Containers(home)
-    try:
-        yield world
-    finally:
-        world.end()
-        with suppress(OSError):
-            shutil.rmtree(home)
+    with engine_shared():
+        world = Containers(home)
+        try:
+            yield world
+        finally:
+            world.end()
+            with suppress(OSError):
+                shutil.rmtree(home)
 
 
 class ContainerAgent(RealAgent):

@@ -158,17 +158,22 @@ CMD ["uvicorn", "orders:app", "--no-access-log", "--log-level", "warning", "--li
 """
 
 
+def as_image(directory: Path, version: str) -> None:
+    """Turn one version of the project into one that is built as an image; its tag moves."""
+    git(directory, "checkout", "-q", "--detach", version)
+    manifest = (directory / "lading.toml").read_text()
+    (directory / "lading.toml").write_text(
+        manifest.replace('bundle = "requirements.txt"', 'dockerfile = "Dockerfile"').replace(COMMAND, "")
+    )
+    (directory / "Dockerfile").write_text(DOCKERFILE)
+    git(directory, "tag", "--delete", version)
+    commit(directory, f"{version} as an image", tag=version)
+
+
 def as_images(directory: Path) -> Path:
     """Turn every version of the project into one that is built as an image; its tags move."""
     for version in VERSIONS:
-        git(directory, "checkout", "-q", "--detach", version)
-        manifest = (directory / "lading.toml").read_text()
-        (directory / "lading.toml").write_text(
-            manifest.replace('bundle = "requirements.txt"', 'dockerfile = "Dockerfile"').replace(COMMAND, "")
-        )
-        (directory / "Dockerfile").write_text(DOCKERFILE)
-        git(directory, "tag", "--delete", version)
-        commit(directory, f"{version} as an image", tag=version)
+        as_image(directory, version)
     git(directory, "checkout", "-q", "--detach", VERSIONS[0])
     return directory
 

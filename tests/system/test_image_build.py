@@ -12,7 +12,7 @@ from lading.docker import Engine
 from lading.model.errors import LadingError
 from lading.model.manifest import Build
 from lading.model.release import Release
-from tests.containers import with_engine
+from tests.containers import engine_shared, with_engine
 from tests.unit.build.archives import Yard
 
 pytestmark = pytest.mark.system
@@ -24,7 +24,8 @@ FILES: dict[str, str | bytes] = {"Dockerfile": DOCKERFILE, "app.py": "print('hel
 @pytest.fixture(scope="module")
 def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     """One store for all: a base image is compressed once."""
-    yield Yard(tmp_path_factory.mktemp("yard"))
+    with engine_shared():
+        yield Yard(tmp_path_factory.mktemp("yard"))
     engine = Engine()
     for found in engine.get("/images/json"):
         if any(tag.startswith("lading-build/shop:") for tag in found["RepoTags"] or ()):

@@ -7,7 +7,7 @@ import pytest
 
 from lading.engine.faults import Fault
 from tests.agents import answer, ended
-from tests.containers import ContainerAgent, with_engine
+from tests.containers import ContainerAgent, engine_shared, with_engine
 from tests.projects import as_images, make_project
 from tests.strikes import ROLLOUTS, other, port, problems, served, strike
 from tests.support import until
@@ -21,7 +21,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerAgent]:
     """An agent with three releases of the project as images; v1.0.0 serves in stage and production."""
     home = tmp_path_factory.mktemp("containers")
     agent = ContainerAgent(home / "home", as_images(make_project(home / "project")))
-    with ended([agent]):
+    with engine_shared(), ended([agent]):
         for environment in ("local", "stage", "production"):
             agent.secret(environment)
         for version in ("v1.1.0", "v1.2.0", "v1.0.0"):
