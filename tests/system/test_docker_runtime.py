@@ -112,6 +112,9 @@ def test_a_program_that_runs_out_of_memory_is_told_so(world: Containers) -> None
     state = world.runtime.look("eater")
     assert state is not None
     assert (state.exit_status, state.ended) == (-9, "was killed for want of memory: its limit is 67 MB")
+    again = world.runtime.start(spec, {})
+    # Who looks after it was started again must still learn why it had to be.
+    assert (again.running, again.ended) == (True, state.ended)
 
 
 @with_engine

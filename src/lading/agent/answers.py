@@ -52,7 +52,10 @@ class Halted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
-    """One instance of what serves: ``web/1``, where it answers, since when (seconds since the epoch), its limits."""
+    """One instance of what serves: ``web/1``, where it answers, since when (seconds since the epoch), its limits.
+
+    ``ended`` says why it exited, or did before it was started again, where more is known than the status.
+    """
 
     name: str
     service: str
@@ -63,6 +66,7 @@ class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     exit_status: int | None = None
     limits: str = ""
+    ended: str = ""
 
 
 class RunningRollout(msgspec.Struct, frozen=True, kw_only=True):

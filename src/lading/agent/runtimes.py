@@ -21,6 +21,7 @@ class Runtimes:
     def __init__(self, bundles: Runtime, images: Runtime) -> None:
         self._bundles = bundles
         self._images = images
+        self._away = False
 
     @property
     def name(self) -> str:
@@ -67,12 +68,16 @@ class Runtimes:
 
     def _contained(self) -> Sequence[InstanceState]:
         try:
-            return self._images.list()
+            found = self._images.list()
         except LadingError as error:
             if error.code != "no-engine":
                 raise
-            log.warning("containers are left out: %s", error)
+            if not self._away:
+                log.warning("containers are left out until the engine answers: %s", error)
+            self._away = True
             return ()
+        self._away = False
+        return found
 
     def stop(self, name: str, *, grace: float) -> None:
         """Stop the instance."""

@@ -80,6 +80,7 @@ class Status:
             restarts=state.restarts,
             exit_status=state.exit_status,
             limits=state.limits,
+            ended=state.ended,
         )
 
     def _standby(self, record: EnvironmentRecord) -> str | None:

@@ -109,6 +109,7 @@ def _instance(one: dict[str, Any]) -> str:
     from lading.cli.words import age, count
 
     if not one["running"]:
-        return f"{one['name']:<12} not running, exit status {one['exit_status']}"
+        return f"{one['name']:<12} not running, {one.get('ended') or 'exit status ' + str(one['exit_status'])}"
     restarts = f", {count(one['restarts'], 'restart')}" if one["restarts"] else ""
+    restarts += f", {one['ended']}" if one.get("ended") else ""
     return f"{one['name']:<12} {one['address'] or 'worker':<22} up since {age(one['started'])}{restarts}"

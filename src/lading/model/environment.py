@@ -70,7 +70,7 @@ class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
 
     ``address`` is ``host:port`` (empty for a worker), ``started`` seconds since the epoch, ``exit_status`` is set
     once it has exited (negative: killed by that signal), ``limits`` says which limits are in force, in words, ``ended``
-    why it exited where more is known than the status.
+    why it exited (or did before it was started again) where more is known than the status.
     """
 
     name: str

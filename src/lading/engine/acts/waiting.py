@@ -2,7 +2,7 @@
 
 from lading.engine.context import Context
 from lading.engine.done import Done
-from lading.model.environment import InstanceSpec
+from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
 from lading.model.manifest import Probe
 from lading.model.plan import Health, Ready
@@ -54,8 +54,7 @@ def _until_passed(context: Context, spec: InstanceSpec, probe: Probe, which: str
 def _address_of(context: Context, spec: InstanceSpec, which: str, tries: int) -> str:
     state = context.world.runtime.look(spec.name)
     if state is None or not state.running:
-        status = state.exit_status if state is not None else None
-        how = f"exited with status {status}" if status is not None else "is gone"
+        how = fate_of(state)
         raise _failed(context, spec, which, f"the instance {how} ({tries} tries)")
     return state.address
 
@@ -68,3 +67,10 @@ def _failed(context: Context, spec: InstanceSpec, which: str, reason: str) -> La
         hint=f"lading logs {context.rollout.environment} {spec.service} --rollout {context.rollout.id}",
         details=context.last_words(spec),
     )
+
+
+def fate_of(state: InstanceState | None) -> str:
+    """Say how an instance that no longer runs came to its end: ``exited with status 1``."""
+    if state is None or state.exit_status is None:
+        return "is gone"
+    return state.ended or f"exited with status {state.exit_status}"

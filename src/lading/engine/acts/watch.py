@@ -111,10 +111,11 @@ def _check_alive(context: Context, specs: tuple[InstanceSpec, ...], restarts: di
         state = context.world.runtime.look(spec.name)
         if state is None or not state.running or state.restarts > restarts[spec.name]:
             status = state.exit_status if state is not None else None
+            how = state.ended if state is not None and state.ended else f"died with status {status}"
             raise LadingError(
                 "watch-failed",
                 doing="watch",
-                happened=f"{spec.label} died with status {status}",
+                happened=f"{spec.label} {how}",
                 details=context.last_words(spec),
                 hint=f"lading logs {context.rollout.environment} {spec.service} --rollout {context.rollout.id}",
             )

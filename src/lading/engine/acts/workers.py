@@ -1,5 +1,6 @@
 """Hand over from the previous workers to the new: never both at once, so no job is taken twice; the gap is recorded."""
 
+from lading.engine.acts.waiting import fate_of
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.environment import InstanceSpec
@@ -46,11 +47,10 @@ def _stop(context: Context, specs: tuple[InstanceSpec, ...]) -> None:
 def _check_up(context: Context, spec: InstanceSpec) -> None:
     state = context.world.runtime.look(spec.name)
     if state is None or not state.running:
-        status = state.exit_status if state is not None else None
         raise LadingError(
             "start-failed",
             doing=f"start of worker {spec.label}",
-            happened=f"it exited with status {status} within {SETTLE:g} s",
+            happened=f"it {fate_of(state)} within {SETTLE:g} s",
             details=context.last_words(spec),
             hint=f"lading logs {context.rollout.environment} {spec.service} --rollout {context.rollout.id}",
         )

@@ -14,6 +14,7 @@ ATTEMPT = "dev.lading.attempt"
 ADDRESS = "dev.lading.address"
 PORT = "dev.lading.port"
 LIMITS = "dev.lading.limits"
+ENDED = "dev.lading.ended"
 OUTPUTS = "dev.lading.outputs"
 
 INSTANCE, RUN = "instance", "run"

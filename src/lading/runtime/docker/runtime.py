@@ -103,11 +103,11 @@ class DockerRuntime:
             return states.state(found)
 
     def _start(self, spec: InstanceSpec, secrets: Mapping[str, Secret], before: dict[str, Any] | None) -> None:
-        attempt, previous = 1, ""
+        attempt, previous, ended = 1, "", ""
         if before is not None:
             attempt = int(states.label(before, names.ATTEMPT)) + (1 if states.was_started(before) else 0)
-            previous = states.label(before, names.ADDRESS)
-        self._make(INSTANCE, spec.name, spec, secrets, attempt=attempt, previous=previous)
+            previous, ended = states.label(before, names.ADDRESS), states.ended(before)
+        self._make(INSTANCE, spec.name, spec, secrets, attempt=attempt, previous=previous, ended=ended)
 
     def _begin_run(self, run: Run, secrets: Mapping[str, Secret]) -> None:
         self._make(RUN, run.name, run.spec, secrets, args=run.args)
@@ -121,6 +121,7 @@ class DockerRuntime:
         *,
         attempt: int = 1,
         previous: str = "",
+        ended: str = "",
         args: tuple[str, ...] = (),
     ) -> None:
         """Make a container and start it; one that does not come to run is not left behind."""
@@ -146,7 +147,7 @@ class DockerRuntime:
                 mounts=mounts,
                 user=user,
                 group=self._identities.group(spec),
-                labels={**labels, names.ADDRESS: address},
+                labels={**labels, names.ADDRESS: address, names.ENDED: ended},
                 address=address,
                 args=args,
                 outputs=outputs is not None,

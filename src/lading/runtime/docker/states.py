@@ -54,11 +54,12 @@ def state(found: dict[str, Any]) -> InstanceState:
         exit_status=exit_status(found) if not running and was_started(found) else None,
         restarts=int(label(found, names.ATTEMPT)) - 1,
         limits=label(found, names.LIMITS),
-        ended="" if running else _ended(found),
+        ended=label(found, names.ENDED) if running else ended(found),
     )
 
 
-def _ended(found: dict[str, Any]) -> str:
+def ended(found: dict[str, Any]) -> str:
+    """Say why a container ended, where the engine knows more than its exit status."""
     if found["State"]["OOMKilled"]:
         memory = int(found["HostConfig"]["Memory"])
         return f"was killed for want of memory: its limit is {memory / 1e6:.0f} MB"
