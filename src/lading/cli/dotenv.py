@@ -136,11 +136,19 @@ def bring(state: State, manifest: Manifest, environment: str, agent: Agent, *, f
     found = read_dotenv(directory, manifest, table)
     tell(state, directory, found)
     path = f"/v1/secrets/{segment(manifest.project.name)}/{segment(environment)}"
-    if found.secrets:
+    if values := _meant(found):
         # Only what has changed becomes a new version there.
-        agent.put(path, {"values": {name: value.reveal() for name, value in found.secrets.items()}})
+        agent.put(path, {"values": values})
     if for_tree and manifest.secrets.required:
         require(directory, manifest, environment, found, frozenset(agent.get(path)["secrets"]))
+
+
+def _meant(found: DotEnv) -> dict[str, str]:
+    """Return the values to keep: a placeholder is refused where it is required, and nobody's secret anywhere."""
+    from lading.model.placeholders import placeholder
+
+    values = {name: value.reveal() for name, value in found.secrets.items()}
+    return {name: value for name, value in values.items() if not placeholder(name, value, "local")}
 
 
 def require(

@@ -80,6 +80,12 @@ def test_short_values_are_not_looked_for() -> None:
     assert leaks(b"x = 123456\n", "123456") == ["a.txt:1  the value of a known secret"]
 
 
+@pytest.mark.parametrize("value", ["changeme", "password", "<your-key>"])
+def test_words_of_every_example_are_not_looked_for(value: str) -> None:
+    """Who set one of them locally is not told that the example file gives it away."""
+    assert leaks(f"KEY={value}\n".encode(), value) == []
+
+
 def test_a_name_that_holds_a_secret_is_not_printed() -> None:
     """A file may be called like the secret; then not even its name is shown."""
     found = find_values({"x-hunter22.txt": from_bytes(b"")}, [Secret("hunter22")])

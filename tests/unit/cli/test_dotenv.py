@@ -110,6 +110,7 @@ def test_a_placeholder_is_as_good_as_none(needy: Path, run: Run, agent: MemoryAg
     assert said.status == 3
     assert agent.built == []
     assert "JWT_KEY  it is a placeholder, in .env" in said.err
+    assert _versions(agent, "local") == {}
 
 
 def test_a_secret_that_was_set_by_hand_is_enough(
