@@ -137,6 +137,11 @@ class Machine:
         place = Path("/sys/class/net", self._link, "statistics")
         return sum(int((place / name).read_text()) for name in ("rx_bytes", "tx_bytes"))
 
+    def slow(self, rate: str) -> None:
+        """Let the cable carry no more than ``rate`` (such as ``400mbit``) towards the machine."""
+        words = f"qdisc replace dev {self._link} root tbf rate {rate} burst 256kb latency 400ms"
+        subprocess.run(["tc", *words.split()], check=True, capture_output=True)
+
     def end(self) -> None:
         """End the machine with all that runs in it."""
         with suppress(ProcessLookupError):
@@ -195,7 +200,11 @@ class Client:
         )
         runtime = place / "run"
         runtime.mkdir(mode=0o700)
-        self.environ = {"LADING_SSH": f"ssh -F {self.config}", "XDG_RUNTIME_DIR": str(runtime)}
+        self.environ = {
+            "LADING_SSH": f"ssh -F {self.config}",
+            "XDG_RUNTIME_DIR": str(runtime),
+            "XDG_CONFIG_HOME": str(place / "config.d"),
+        }
 
     @property
     def public(self) -> str:

@@ -42,6 +42,7 @@ COMMANDS = {
     "trust": "lading.cli.trust",
     "policy": "lading.cli.policy",
     "secrets": "lading.cli.secrets",
+    "host": "lading.cli.host",
     "agent": "lading.cli.agent",
     "explain": "lading.cli.explain",
     "doctor": "lading.cli.doctor",

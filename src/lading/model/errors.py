@@ -87,6 +87,10 @@ CODES: Final[dict[str, Code]] = {
     "busy": Code(BUSY, "Another rollout holds the environment."),
     "agent-unreachable": Code(UNREACHABLE, "No agent answers at that address."),
     "agent-refused": Code(UNREACHABLE, "An agent answers, but does not speak this client's version of the interface."),
+    "host-failed": Code(
+        UNEXPECTED,
+        "A step of setting a host up failed; what was done before it stays, and what served goes on serving.",
+    ),
     "stuck": Code(STUCK, "The undo failed for good; the old release serves and somebody has to look."),
 }
 

@@ -92,6 +92,14 @@ class Connection:
             raise problem(self.host, err)
         return Ran(done.returncode, done.stdout, err)
 
+    def loudly(self) -> str:
+        """Log in once more, by oneself, and return what ssh tells of it: which key was taken, among others."""
+        # First, as of two words on how much to tell the first counts.
+        head, more = [*self._ssh, "-v"], self._call(f"ConnectTimeout={CONNECT_TIMEOUT}")[len(self._ssh) :]
+        words = [*head, *more, "-S", "none", "--", self.host.name, "true"]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=OPEN_TIMEOUT)
+        return done.stderr.decode(errors="replace")
+
     def words(self, command: str) -> list[str]:
         """Return the words that run a shell command there over this connection."""
         return [*self._call("ControlMaster=no"), "--", self.host.name, command]

@@ -1,0 +1,1 @@
+"""Makes machines hosts of Lading, and looks after them, over ssh."""

@@ -1,0 +1,279 @@
+"""What makes a machine a host: steps from what was seen, findings with remedies, wheels of what is installed."""
+
+import shlex
+import subprocess
+import sys
+import time
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from lading.client.address import SshHost, parse_host
+from lading.client.hosts import wheel
+from lading.client.hosts.findings import BAD, GOOD, WARNING, findings
+from lading.client.hosts.keys import key_of, middle_of
+from lading.client.hosts.known import forget, known, remember
+from lading.client.hosts.look import LOOK, Facts, ahead, differences, pythons
+from lading.client.hosts.removal import removal_steps
+from lading.client.hosts.setup import cargo
+from lading.client.hosts.steps import SERVICE, SUPERVISE, Step, Wanted, steps, upgrade_steps
+from lading.model.errors import LadingError
+
+BUILD = "0.1.0-0123456789ab"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 somebody@laptop"
+WANTED = Wanted(BUILD, "deploy", KEY)
+NEW = {"uid": "0", "system": "Linux x86_64", "apt": "yes", "python": "/usr/bin/python3", "python_minor": "3.11"}
+READY = {
+    **NEW,
+    "venv": "yes",
+    "installed": BUILD,
+    "group": "yes",
+    "account": "yes",
+    "members": "ann,deploy",
+    "key": "yes",
+    "settings": "yes",
+    "settings_group": "yes",
+    "systemd": "yes",
+    "unit": "1 2",
+    "unit_enabled": "enabled",
+    "agent_pid": "77",
+    "agent_from": f"/opt/lading/{BUILD}/bin/python",
+    "disk": str(40 << 20),
+    "memory": str(2 << 20),
+    "sshd": "allowstreamlocalforwarding yes;",
+}
+
+
+def facts(values: dict[str, str], ahead: float = 0.0, **other: str) -> Facts:
+    return Facts({**values, **other}, ahead)
+
+
+def needed(plan: list[Step]) -> list[str]:
+    return [step.name for step in plan if step.needed]
+
+
+def test_a_new_machine_needs_every_step() -> None:
+    """In this order: each step may rely on those before it."""
+    plan = steps(facts(NEW), WANTED)
+    assert needed(plan) == ["python", "lading", "group", "user", "member", "key", "settings", "service", "agent"]
+    assert "apt-get install" in plan[0].script
+
+
+def test_a_host_that_is_ready_needs_none() -> None:
+    """The same command again does nothing, and says of everything why."""
+    plan = steps(facts(READY), WANTED)
+    assert needed(plan) == []
+    assert all(step.text for step in plan)
+
+
+@pytest.mark.parametrize(
+    ("other", "names"),
+    [
+        ({"installed": "0.0.9-aaaaaaaaaaaa"}, ["lading"]),
+        ({"agent_from": "/opt/lading/0.0.9-aaaaaaaaaaaa/bin/python"}, ["agent"]),
+        ({"agent_pid": ""}, ["agent"]),
+        ({"members": "deployer"}, ["member"]),
+        ({"key": ""}, ["key"]),
+        ({"settings_group": ""}, ["settings", "agent"]),
+        ({"unit_enabled": ""}, ["service", "agent"]),
+        ({"systemd": "", "unit_enabled": ""}, ["service", "agent"]),
+        ({"systemd": "", "unit_enabled": "", "supervisor": "9"}, []),
+    ],
+)
+def test_what_is_missing_is_done_and_nothing_else(other: dict[str, str], names: list[str]) -> None:
+    """Each thing that a look does not find brings its own step."""
+    assert needed(steps(facts(READY, **other), WANTED)) == names
+
+
+def test_without_a_way_nothing_is_begun() -> None:
+    """Who is not root, has no Python and no packages, or another platform for what is carried, is told at once."""
+    for values, wanted in (
+        ({**READY, "uid": "1000"}, WANTED),
+        ({**NEW, "apt": ""}, WANTED),
+        ({**READY, "python_minor": "2.7"}, WANTED._replace(offline=True)),
+    ):
+        with pytest.raises(LadingError) as refused:
+            steps(facts(values), wanted)
+        assert refused.value.code == "host-failed"
+        assert refused.value.hint
+    with pytest.raises(LadingError, match="host add"):
+        upgrade_steps(facts(NEW), WANTED)
+
+
+def test_an_upgrade_touches_neither_users_nor_settings() -> None:
+    """It brings Lading to the client's version and starts the agent from it."""
+    before = "/opt/lading/0.0.9-a/bin/python"
+    plan = upgrade_steps(facts(READY, installed="0.0.9-a", agent_from=before, members="", key=""), WANTED)
+    assert [step.name for step in plan] == ["python", "lading", "service", "agent"]
+    assert needed(plan) == ["lading", "agent"]
+    assert "systemctl restart" in plan[-1].script
+
+
+def test_a_port_of_somebody_else_is_left_to_them() -> None:
+    """Where port 80 is taken, the settings that are written name none."""
+    (settings,) = (step for step in steps(facts(NEW, port_80="nginx"), WANTED) if step.name == "settings")
+    assert "http_port" not in settings.script
+    assert "nginx" in settings.text
+
+
+def test_removing_takes_what_was_made_and_no_data() -> None:
+    """Users, groups and data that Lading did not make, or was not told to remove, stay."""
+    plan = {step.name: step for step in removal_steps(facts(READY, made="group:lading user:deploy"), data=False)}
+    assert list(plan) == ["service", "serving", "user", "group", "data", "lading"]
+    assert not plan["data"].needed
+    assert "/var/lib/lading" not in plan["lading"].script
+    kept = {step.name: step for step in removal_steps(facts(READY, made=""), data=True)}
+    assert "user" not in kept
+    assert not kept["group"].needed
+    assert "rm -rf /var/lib/lading" in kept["data"].script
+
+
+@pytest.mark.parametrize("values", [NEW, READY, {**READY, "systemd": "", "unit": "", "supervisor": "9"}])
+def test_scripts_are_plain_sh(values: dict[str, str]) -> None:
+    """A machine may have no other shell than sh, which reads every script to its end."""
+    plans = [*steps(facts(values), WANTED), *removal_steps(facts(values, made="user:deploy"), data=True)]
+    for script in (LOOK, SUPERVISE, *(step.script for step in plans)):
+        done = subprocess.run(["sh", "-n"], input=script, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, f"{script}\n{done.stderr}"
+
+
+def test_a_key_with_quotes_stays_a_word() -> None:
+    """What stands in a key is never read as a command."""
+    wanted = WANTED._replace(key="ssh-ed25519 AAAA it's $(reboot)")
+    (step,) = (step for step in steps(facts(READY, key=""), wanted) if step.name == "key")
+    assert shlex.quote(wanted.key) in step.script
+
+
+def test_the_service_leaves_what_is_served_alone() -> None:
+    """Stopping the unit ends the agent and not its instances."""
+    assert "KillMode=process" in SERVICE
+
+
+def test_a_look_at_this_machine_finds_what_is_here() -> None:
+    """The script runs in sh and tells of Python, disk, memory and the clock."""
+    head = f"PYTHONS={shlex.quote(sys.executable)}\nPLACE=/nowhere\nHOME_OF_AGENT=/nowhere\nGROUP=no-such\nUNIT=no\n"
+    done = subprocess.run(
+        ["sh", "-s"], input=f"{head}ACCOUNT=\nKEY=\n{LOOK}", text=True, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    values = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    found = Facts(values, 0.0)
+    assert found.get("python_minor") == f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert found.number("disk") > 0
+    assert found.number("memory") > 0
+    assert abs(float(found.get("clock")) - time.time()) < 60
+    assert not found.has("installed")
+    assert differences(found) == []
+    assert "/usr/bin/python3" in pythons()
+
+
+@pytest.mark.parametrize(("there", "seconds"), [("5.5", 0.0), ("9.0", 3.0), ("1.0", -4.0), ("", 0.0)])
+def test_a_clock_is_judged_by_what_is_certain(there: str, seconds: float) -> None:
+    """It was read somewhere between asking and hearing: only what lies outside is wrong."""
+    assert ahead(there, 5.0, 6.0) == seconds
+
+
+def test_a_good_host_has_no_findings() -> None:
+    """Everything is looked at, and everything is well."""
+    found = findings(facts(READY), BUILD)
+    assert {one.grade for one in found} == {GOOD}
+    assert {"python", "lading", "agent", "service", "disk", "memory", "clock", "port 80", "sshd"} <= {
+        one.name for one in found
+    }
+
+
+@pytest.mark.parametrize(
+    ("other", "name", "grade"),
+    [
+        ({"venv": ""}, "python", BAD),
+        ({"installed": ""}, "lading", BAD),
+        ({"installed": "0.0.9-a"}, "lading", WARNING),
+        ({"agent_pid": ""}, "agent", BAD),
+        ({"unit_enabled": "disabled"}, "service", BAD),
+        ({"systemd": "", "supervisor": "9"}, "service", WARNING),
+        ({"systemd": ""}, "service", BAD),
+        ({"members": ""}, "users", WARNING),
+        ({"disk": str(3 << 20)}, "disk", WARNING),
+        ({"disk": "1000"}, "disk", BAD),
+        ({"inodes": "10"}, "inodes", BAD),
+        ({"memory": "1000"}, "memory", WARNING),
+        ({"synchronized": "no"}, "clock", WARNING),
+        ({"port_80": "nginx"}, "port 80", WARNING),
+        ({"sshd": "disableforwarding yes;"}, "sshd", WARNING),
+        ({"sshd": "passwordauthentication yes;"}, "passwords", WARNING),
+        ({"ufw": "Status: active;;To Action From;22/tcp ALLOW"}, "firewall", WARNING),
+        ({"nft": "1"}, "firewall", WARNING),
+    ],
+)
+def test_each_finding_has_its_remedy(other: dict[str, str], name: str, grade: str) -> None:
+    """What is not well says what to do."""
+    (found,) = (one for one in findings(facts(READY, **other), BUILD) if one.grade != GOOD)
+    assert (found.name, found.grade) == (name, grade)
+    assert found.remedy
+
+
+@pytest.mark.parametrize(("seconds", "grade"), [(1.0, GOOD), (-5.0, WARNING), (90.0, BAD)])
+def test_a_wrong_clock_is_found(seconds: float, grade: str) -> None:
+    """Times in bills are judged: a clock that is far off refuses good ones."""
+    (found,) = (one for one in findings(facts(READY, seconds), BUILD) if one.name == "clock")
+    assert found.grade == grade
+
+
+def test_a_key_is_told_by_its_middle(tmp_path: Path) -> None:
+    """Options and comments do not make it another key; a private key is not taken."""
+    assert middle_of(KEY) == middle_of(f'from="192.0.2.0/24" {KEY}') == "AAAAC3NzaC1lZDI1NTE5"
+    file = tmp_path / "key.pub"
+    file.write_text(f"{KEY}\n")
+    assert key_of(file) == KEY
+    for text in ("-----BEGIN OPENSSH PRIVATE KEY-----\nx\n", "", "hello there\n", f"{KEY}\n{KEY}\n"):
+        file.write_text(text)
+        with pytest.raises(LadingError, match="public key"):
+            key_of(file)
+
+
+def test_hosts_are_remembered_once_and_forgotten_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that was removed is not listed, whoever logs in there."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert known() == []
+    for address in ("ssh://deploy@stage", "ssh://deploy@stage", "ssh://ann@stage", "ssh://deploy@stage:2222"):
+        remember(address)
+    assert known() == ["ssh://deploy@stage", "ssh://ann@stage", "ssh://deploy@stage:2222"]
+    forget(parse_host("ssh://root@stage"))
+    assert known() == ["ssh://deploy@stage:2222"]
+    forget(SshHost("stage", None, 2222))
+    assert known() == []
+
+
+def test_a_wheel_of_oneself_is_whole_and_always_the_same() -> None:
+    """It holds every module and the command, and its name changes with its content only."""
+    name, data = wheel.own_wheel()
+    assert name.startswith("lading-")
+    assert name.endswith("-py3-none-any.whl")
+    assert wheel.own_wheel() == (name, data)
+    names = zipfile.ZipFile(BytesIO(data)).namelist()
+    assert "lading/client/hosts/wheel.py" in names
+    assert not [one for one in names if one.endswith(".pyc")]
+    info = name.removesuffix("-py3-none-any.whl") + ".dist-info"
+    assert {f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD", f"{info}/entry_points.txt"} <= set(names)
+    assert cargo().build == cargo().build
+
+
+def test_wheels_of_what_is_installed_install_again(tmp_path: Path) -> None:
+    """A wheel that was made of an installed distribution has its tags, and gives the same files again."""
+    needs = wheel.requirements()
+    assert "click" in needs
+    assert "msgspec" in needs
+    assert "pytest" not in needs
+    for needed_name in ("click", "msgspec"):
+        name, data = wheel.wheel_of(needed_name)
+        (tmp_path / name).write_bytes(data)
+    target = tmp_path / "target"
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target", str(target)]
+    wheels = [str(path) for path in tmp_path.glob("*.whl")]
+    done = subprocess.run([*command, *wheels], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    check = "import msgspec, click; print(msgspec.__file__, msgspec.json.decode(b'1'))"
+    said = subprocess.run([sys.executable, "-c", check], cwd=target, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(str(target))
