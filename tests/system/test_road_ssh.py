@@ -152,8 +152,10 @@ def test_a_host_that_is_one_is_left_as_it_is(road: Road) -> None:
     assert listed.exit == 0
     assert listed.result["hosts"][0]["host"] == f"ssh://deploy@{road.stage.address}"
     doctor = road.lading("host", "doctor", address)
-    findings = {one["name"]: one["grade"] for one in doctor.result["host"]["findings"]}
-    assert (doctor.exit, findings["lading"], findings["agent"], findings["users"]) == (0, "good", "good", "good")
+    findings = {(one["where"], one["subject"]): one["level"] for one in doctor.result["doctor"]["findings"]}
+    assert doctor.exit == 0, doctor
+    assert {findings[f"host {address}", name] for name in ("lading", "agent", "users", "clock")} == {"ok"}
+    assert findings["its agent", "socket"] == "ok"
     refused = road.lading("host", "add", f"ssh://deploy@{road.stage.address}")
     assert (refused.exit, refused.error["code"]) == (1, "host-failed")
     assert road.stage.run("stat -c '%a %U %G' /var/lib/lading/agent.sock").stdout == "660 root lading\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,18 +40,23 @@ def doctor(ctx: click.Context, state: State, strict: bool) -> None:
     Nothing is started or changed for it. It works also where no agent runs, or one does not answer. The exit status is
     0 when nothing is wrong and 1 when something is; a warning (!) should be known and does not count as wrong.
     """
+    ctx.exit(told(state, {place.name: place.findings for place in _look(state)}, strict=strict))
+
+
+def told(state: State, found: Mapping[str, tuple[Finding, ...]], *, strict: bool = False) -> int:
+    """Tell what was found, by place, and return the exit status; ``strict`` counts warnings, too."""
     import msgspec
 
-    places = list(_look(state))
+    places = [Place(name, findings) for name, findings in found.items()]
     findings = [finding for place in places for finding in place.findings]
     for line in _text(places):
         state.say(line)
     wrong = [one for one in findings if one.level == "problem"]
     warned = [one for one in findings if one.level == "warning"]
     state.say(f"\n{_conclusion(len(wrong), len(warned))}")
-    told = [{"where": place.name, **msgspec.to_builtins(one)} for place in places for one in place.findings]
-    state.result({"doctor": {"healthy": not wrong, "findings": told}})
-    ctx.exit(WRONG if wrong or (strict and warned) else 0)
+    rows = [{"where": place.name, **msgspec.to_builtins(one)} for place in places for one in place.findings]
+    state.result({"doctor": {"healthy": not wrong, "findings": rows}})
+    return WRONG if wrong or (strict and warned) else 0
 
 
 def _conclusion(wrong: int, warned: int) -> str:
@@ -92,9 +97,9 @@ def _look(state: State) -> Iterator[Place]:
     for host in hosts:
         address = _address(host) if host is not None else local_address()
         if not isinstance(address, LadingError):
-            if address.socket in seen:
+            if (address.socket, address.host) in seen:
                 continue
-            seen.add(address.socket)
+            seen.add((address.socket, address.host))
         yield _agent(host, address)
 
 
@@ -169,6 +174,12 @@ def _unanswered(address: Address, error: LadingError) -> Iterator[Finding]:
     from lading.doctor.finding import found, well
     from lading.doctor.registry import HOME, examine
 
+    if address.host is not None:
+        # Of another machine nothing can be seen from here.
+        yield found(
+            "agent-refused" if error.code == "agent-refused" else "agent-down", "agent", error.happened, error.hint
+        )
+        return
     listens = answers(address)
     used = (address.home / "journal.db").exists()
     if error.code == "agent-refused" or "permission" in error.happened:

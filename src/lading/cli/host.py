@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lading.client.hosts.setup import Cargo
     from lading.client.hosts.steps import Step
     from lading.client.ssh.connection import Connection
+    from lading.doctor.finding import Finding
 
 DEPLOYER = "deploy"
 
@@ -87,21 +88,22 @@ def upgrade(state: State, address: str, carry: bool, dry_run: bool) -> None:
 @pass_state
 @click.pass_context
 def doctor(ctx: click.Context, state: State, address: str) -> None:
-    """Look for what is wrong with a host, or will be; each finding with its remedy. Exit status 1 when one is bad."""
-    from lading.client.hosts.findings import BAD, GOOD, findings
+    """Look for what is wrong with a host: as root sees it, and as its agent does; each finding with its remedy.
+
+    Nothing is changed. The exit status is 0 when nothing is wrong and 1 when something is; a warning (!) should be
+    known and does not count as wrong.
+    """
+    from lading.cli.doctor import told
+    from lading.client.hosts.findings import findings
     from lading.client.hosts.look import look
     from lading.client.hosts.setup import cargo
 
-    found = findings(look(_connection(address)), cargo().build)
-    marks = {GOOD: "✓", BAD: "✗"}
-    for one in found:
-        _say(state, marks.get(one.grade, "!"), one.name, one.text)
-        if one.remedy:
-            state.say(f"{'':<21}next:  {_filled(one.remedy, address)}")
-    rows = [{**one._asdict(), "remedy": _filled(one.remedy, address)} for one in found]
-    state.result({"host": {"host": address, "findings": rows}})
-    if any(one.grade == BAD for one in found):
-        ctx.exit(1)
+    connection = _connection(address)
+    found = {
+        f"host {address}": findings(look(connection), cargo().build, address),
+        "its agent": _agents_own(connection),
+    }
+    ctx.exit(told(state, found))
 
 
 @host.command("list")
@@ -217,8 +219,18 @@ def _say(state: State, mark: str, name: str, text: str) -> None:
     state.say(layout(Line(mark, name, text, None), WIDEST))
 
 
-def _filled(remedy: str, address: str) -> str:
-    return remedy.replace("ssh://root@HOST", address)
+def _agents_own(connection: Connection) -> tuple[Finding, ...]:
+    import msgspec
+
+    from lading.client.address import parse_address
+    from lading.client.agent import Agent
+    from lading.doctor.finding import Finding
+
+    try:
+        answer = Agent(parse_address(str(connection.host))).get("/v1/doctor")
+    except LadingError:
+        return ()  # that it does not answer has been found above
+    return msgspec.convert(answer["findings"], tuple[Finding, ...])
 
 
 def _ask(plan: list[Step]) -> None:

@@ -1,7 +1,9 @@
 """Files of the agent's home: who may reach them, and how large they have become."""
 
+import grp
 import os
 import stat
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from lading.doctor.finding import Finding, found, well
 from lading.model.interface import SOCKET
 
 KEYS = ("secrets/keys/age.key", "keys/agent.key")
+SETTINGS = "agent.toml"
 LOGS = ("agent.log*", "router/*.log*", "process/logs/*")
 LARGE = 500_000_000  # bytes of all logs
 
@@ -47,11 +50,29 @@ def socket(place: Path) -> Iterator[Finding]:
     path = place / SOCKET
     if not path.exists():
         return
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
+    status = path.stat()
+    mode = stat.S_IMODE(status.st_mode)
+    group = _group_of(place)
+    if mode == 0o660 and group and status.st_gid == _number_of(group):
+        yield well("socket", f"for its owner and the group {group}, as agent.toml says")
+    elif mode & 0o077:
         yield found("socket-open", "socket", f"{path} has mode {mode:04o}")
     else:
         yield well("socket", "for its owner alone")
+
+
+def _group_of(place: Path) -> str:
+    try:
+        return str(tomllib.loads((place / SETTINGS).read_text()).get("group", ""))
+    except (OSError, ValueError):
+        return ""
+
+
+def _number_of(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return -1
 
 
 def logs(place: Path) -> Iterator[Finding]:

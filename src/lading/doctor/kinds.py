@@ -145,4 +145,34 @@ KINDS: Final[dict[str, Kind]] = {
         "A secret that the serving release requires is missing or a placeholder now: the next deploy is refused.",
         "lading secrets edit ENVIRONMENT",
     ),
+    "host-bare": _problem(
+        "A machine has no Lading that `lading host add` has made.", "lading host add ssh://root@HOST"
+    ),
+    "service-off": _problem(
+        "Nothing starts the agent of a host again when it ends, or after a reboot.", "lading host add ssh://root@HOST"
+    ),
+    "service-until-boot": _warning(
+        "A host has no systemd: a supervisor keeps its agent running, and nothing starts that after a reboot.",
+        "have whatever starts the machine run: setsid /opt/lading/supervise &",
+    ),
+    "nobody-deploys": _warning(
+        "Only root may ask the agent of a host.", "lading host add ssh://root@HOST, which makes a user for it"
+    ),
+    "clock-free": _warning("No time server sets a host's clock: it will go wrong.", "timedatectl set-ntp true"),
+    "port-foreign": _warning(
+        "A port that environments with a domain are served on belongs to another program.",
+        "end that program, or change http_port in agent.toml",
+    ),
+    "sshd-forwarding": _warning(
+        "A host's sshd leads to no sockets: its agent is reached by a program there, which is slower.",
+        "AllowStreamLocalForwarding local in sshd_config, then: systemctl reload ssh",
+    ),
+    "sshd-passwords": _warning(
+        "A host's sshd lets people in by password, which can be guessed.",
+        "PasswordAuthentication no in sshd_config, then: systemctl reload ssh",
+    ),
+    "firewall": _warning(
+        "A host's firewall may drop what environments with a domain are asked.",
+        "let ports 80 and 443 pass where visitors are meant to come",
+    ),
 }

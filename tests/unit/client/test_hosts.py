@@ -12,7 +12,7 @@ import pytest
 
 from lading.client.address import SshHost, parse_host
 from lading.client.hosts import wheel
-from lading.client.hosts.findings import BAD, GOOD, WARNING, findings
+from lading.client.hosts.findings import findings
 from lading.client.hosts.keys import key_of, middle_of
 from lading.client.hosts.known import forget, known, remember
 from lading.client.hosts.look import LOOK, Facts, ahead, differences, pythons
@@ -22,6 +22,7 @@ from lading.client.hosts.steps import SERVICE, SUPERVISE, Step, Wanted, steps, u
 from lading.model.errors import LadingError
 
 BUILD = "0.1.0-0123456789ab"
+ADDRESS = "ssh://root@stage.example.org"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 somebody@laptop"
 WANTED = Wanted(BUILD, "deploy", KEY)
 NEW = {"uid": "0", "system": "Linux x86_64", "apt": "yes", "python": "/usr/bin/python3", "python_minor": "3.11"}
@@ -40,8 +41,7 @@ READY = {
     "unit_enabled": "enabled",
     "agent_pid": "77",
     "agent_from": f"/opt/lading/{BUILD}/bin/python",
-    "disk": str(40 << 20),
-    "memory": str(2 << 20),
+    "disk_opt": str(40 << 20),
     "sshd": "allowstreamlocalforwarding yes;",
 }
 
@@ -177,48 +177,47 @@ def test_a_clock_is_judged_by_what_is_certain(there: str, seconds: float) -> Non
 
 def test_a_good_host_has_no_findings() -> None:
     """Everything is looked at, and everything is well."""
-    found = findings(facts(READY), BUILD)
-    assert {one.grade for one in found} == {GOOD}
-    assert {"python", "lading", "agent", "service", "disk", "memory", "clock", "port 80", "sshd"} <= {
-        one.name for one in found
+    found = findings(facts(READY), BUILD, ADDRESS)
+    assert {one.level for one in found} == {"ok"}
+    assert {"python", "lading", "agent", "service", "users", "programs", "clock", "port 80", "sshd"} <= {
+        one.subject for one in found
     }
 
 
 @pytest.mark.parametrize(
-    ("other", "name", "grade"),
+    ("other", "subject", "code"),
     [
-        ({"venv": ""}, "python", BAD),
-        ({"installed": ""}, "lading", BAD),
-        ({"installed": "0.0.9-a"}, "lading", WARNING),
-        ({"agent_pid": ""}, "agent", BAD),
-        ({"unit_enabled": "disabled"}, "service", BAD),
-        ({"systemd": "", "supervisor": "9"}, "service", WARNING),
-        ({"systemd": ""}, "service", BAD),
-        ({"members": ""}, "users", WARNING),
-        ({"disk": str(3 << 20)}, "disk", WARNING),
-        ({"disk": "1000"}, "disk", BAD),
-        ({"inodes": "10"}, "inodes", BAD),
-        ({"memory": "1000"}, "memory", WARNING),
-        ({"synchronized": "no"}, "clock", WARNING),
-        ({"port_80": "nginx"}, "port 80", WARNING),
-        ({"sshd": "disableforwarding yes;"}, "sshd", WARNING),
-        ({"sshd": "passwordauthentication yes;"}, "passwords", WARNING),
-        ({"ufw": "Status: active;;To Action From;22/tcp ALLOW"}, "firewall", WARNING),
-        ({"nft": "1"}, "firewall", WARNING),
+        ({"venv": ""}, "python", "tool-missing"),
+        ({"installed": ""}, "lading", "host-bare"),
+        ({"installed": "0.0.9-a"}, "lading", "agent-version"),
+        ({"agent_pid": ""}, "agent", "agent-down"),
+        ({"unit_enabled": "disabled"}, "service", "service-off"),
+        ({"systemd": "", "supervisor": "9"}, "service", "service-until-boot"),
+        ({"systemd": ""}, "service", "service-off"),
+        ({"members": ""}, "users", "nobody-deploys"),
+        ({"disk_opt": "1000"}, "programs", "disk-low"),
+        ({"synchronized": "no"}, "clock", "clock-free"),
+        ({"port_80": "nginx"}, "port 80", "port-foreign"),
+        ({"sshd": "disableforwarding yes;"}, "sshd", "sshd-forwarding"),
+        ({"sshd": "passwordauthentication yes;"}, "passwords", "sshd-passwords"),
+        ({"ufw": "Status: active;;To Action From;22/tcp ALLOW"}, "firewall", "firewall"),
+        ({"nft": "1"}, "firewall", "firewall"),
     ],
 )
-def test_each_finding_has_its_remedy(other: dict[str, str], name: str, grade: str) -> None:
-    """What is not well says what to do."""
-    (found,) = (one for one in findings(facts(READY, **other), BUILD) if one.grade != GOOD)
-    assert (found.name, found.grade) == (name, grade)
+def test_each_finding_has_its_remedy(other: dict[str, str], subject: str, code: str) -> None:
+    """What is not well says what to do, with the address that was given."""
+    (found,) = (one for one in findings(facts(READY, **other), BUILD, ADDRESS) if one.level != "ok")
+    assert (found.subject, found.code) == (subject, code)
     assert found.remedy
+    assert "ssh://root@HOST" not in found.remedy
+    assert "{" not in found.remedy
 
 
-@pytest.mark.parametrize(("seconds", "grade"), [(1.0, GOOD), (-5.0, WARNING), (90.0, BAD)])
-def test_a_wrong_clock_is_found(seconds: float, grade: str) -> None:
+@pytest.mark.parametrize(("seconds", "level"), [(1.0, "ok"), (-8.0, "warning"), (90.0, "warning")])
+def test_a_wrong_clock_is_found(seconds: float, level: str) -> None:
     """Times in bills are judged: a clock that is far off refuses good ones."""
-    (found,) = (one for one in findings(facts(READY, seconds), BUILD) if one.name == "clock")
-    assert found.grade == grade
+    (found,) = (one for one in findings(facts(READY, seconds), BUILD, ADDRESS) if one.subject == "clock")
+    assert found.level == level
 
 
 def test_a_key_is_told_by_its_middle(tmp_path: Path) -> None:
