@@ -176,9 +176,10 @@ def _unanswered(address: Address, error: LadingError) -> Iterator[Finding]:
 
     if address.host is not None:
         # Of another machine nothing can be seen from here.
-        yield found(
-            "agent-refused" if error.code == "agent-refused" else "agent-down", "agent", error.happened, error.hint
-        )
+        if error.code == "agent-refused":
+            yield found("agent-refused", "agent", error.happened, error.hint)
+        else:
+            yield found("agent-down", "agent", error.happened, error.hint)
         return
     listens = answers(address)
     used = (address.home / "journal.db").exists()

@@ -1,6 +1,7 @@
 """What the doctor sees of a host: each thing that may be wrong is found, and what is well is not called wrong."""
 
 import ast
+import grp
 import os
 import resource
 import shutil
@@ -126,6 +127,18 @@ def test_keys_and_socket_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert codes(files.socket(tmp_path)) == ["ok"]
     (tmp_path / "agent.sock").chmod(0o666)
     assert codes(files.socket(tmp_path)) == ["socket-open"]
+
+
+def test_a_socket_may_be_open_to_the_group_of_its_settings(tmp_path: Path) -> None:
+    """What agent.toml names is meant; another group, or everybody, is not."""
+    group = grp.getgrgid(os.getgid()).gr_name
+    (tmp_path / "agent.sock").touch()
+    (tmp_path / "agent.sock").chmod(0o660)
+    assert codes(files.socket(tmp_path)) == ["socket-open"]
+    named = (f'group = "{group}"', "ok"), ('group = "no-such-group"', "socket-open"), ("nonsense", "socket-open")
+    for text, code in named:
+        (tmp_path / "agent.toml").write_text(text)
+        assert codes(files.socket(tmp_path)) == [code]
 
 
 def test_logs_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,11 +56,7 @@ if [ -n "$pid" ] && grep -qs lading.agent "/proc/$pid/cmdline"; then
 fi
 keeper=$(cat /run/lading-supervise.pid 2>/dev/null)
 [ -n "$keeper" ] && grep -qs lading "/proc/$keeper/cmdline" && say supervisor "$keeper"
-place=$HOME_OF_AGENT; while [ ! -e "$place" ]; do place=$(dirname "$place"); done
-say disk "$(df -Pk "$place" | awk 'NR==2 {print $4}')"
 say disk_opt "$(df -Pk /opt 2>/dev/null | awk 'NR==2 {print $4}')"
-say inodes "$(df -Pi "$place" 2>/dev/null | awk 'NR==2 {print $4}')"
-say memory "$(awk '/^MemAvailable/ {print $2}' /proc/meminfo)"
 say clock "$(date +%s.%N)"
 say synchronized "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)"
 has ss && for port in 80 443; do
