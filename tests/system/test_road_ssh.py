@@ -167,7 +167,7 @@ def test_an_upgrade_loses_no_request(road: Road) -> None:
     # The build as it is, under an older one's name.
     road.stage.run(
         "cd /opt/lading && cp -a $(readlink current) 0.0.9-old && echo 0.0.9-old >0.0.9-old/lading-build &&"
-        " ln -sfn /opt/lading/0.0.9-old current && pkill -f lading.agent"
+        " ln -sfn /opt/lading/0.0.9-old current && pkill -f '[l]ading.agent'"
     )
     address = f"ssh://root@{road.stage.address}"
     until(lambda: "0.0.9-old" in road.stage.run("cat /proc/[0-9]*/cmdline | tr '\\0' ' '").stdout, within=10)

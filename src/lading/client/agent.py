@@ -17,6 +17,7 @@ from lading.model.interface import API_HEADER, API_VERSION, USER_HEADER
 
 ANSWER_TIMEOUT = 60.0  # seconds an agent may take for one answer
 SILENCE_TIMEOUT = 30.0  # seconds a stream may be silent; an agent sends an empty line every few seconds
+TRIES = 2  # times a request that never arrived is sent again: a connection that is just ending costs one
 CHUNK = 1 << 16  # bytes read at a time
 
 
@@ -170,7 +171,7 @@ class Agent:
                 return connection, connection.answer()
             except OSError as error:
                 connection.close()
-                if tried > 1 or not self._line.again(connection, error, harmless=harmless, whole=whole):
+                if tried > TRIES or not self._line.again(connection, error, harmless=harmless, whole=whole):
                     raise self._broken(error) from error
             except BaseException:
                 connection.close()
