@@ -188,10 +188,16 @@ REMEDIES: Final[dict[str, Remedy]] = {
     ),
     "agent-unreachable": Remedy(
         "What the agent serves goes on serving without it.",
-        "`lading agent start`. Is it the right home and user? `lading agent status` prints the home.",
+        "`lading agent start`. Is it the right home and user? `lading agent status` prints the home. On another machine: "
+        "`lading host doctor ssh://root@HOST`; `ssh` itself must get there without asking anything.",
     ),
     "agent-refused": Remedy(
         _UNTOUCHED, "Install the same version on both sides, then `lading agent stop` and `lading agent start`."
+    ),
+    "host-failed": Remedy(
+        "The steps before it are done, none after it; what was served goes on being served.",
+        "The last lines of the step are in the error. Mend what they say; the same command goes on from there, and "
+        "`lading host doctor ssh://root@HOST` looks at all of it.",
     ),
     "stuck": Remedy(
         "What served before still serves; nothing is taken away, and nothing more is changed by itself.",
