@@ -188,8 +188,8 @@ REMEDIES: Final[dict[str, Remedy]] = {
     ),
     "agent-unreachable": Remedy(
         "What the agent serves goes on serving without it.",
-        "`lading agent start`. Is it the right home and user? `lading agent status` prints the home. On another machine: "
-        "`lading host doctor ssh://root@HOST`; `ssh` itself must get there without asking anything.",
+        "`lading agent start`. Is it the right home and user? `lading agent status` prints the home. On another "
+        "machine: `lading host doctor ssh://root@HOST`; `ssh` itself must get there without asking anything.",
     ),
     "agent-refused": Remedy(
         _UNTOUCHED, "Install the same version on both sides, then `lading agent stop` and `lading agent start`."
