@@ -51,7 +51,7 @@ ROAD: dict[str, tuple[Row, ...]] = {
         Row("secrets", "give an environment its secrets"),
         Row("policy, trust", "what an agent demands, and whom it believes"),
         Row("approve, attest, revoke", "add to a release's bill, or take it back"),
-        Row("host, agent", "machines to deploy to; the daemon that serves"),
+        Row("host, agent", "machines to deploy to; the daemon there"),
         Row("completion", "complete commands and names in your shell"),
     ),
 }
