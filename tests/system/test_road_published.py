@@ -70,7 +70,26 @@ def _uploads(url: str) -> list[int]:
     return numbers
 
 
+def _ara_version(ask: Ask) -> str:
+    return str(json.loads(ask("GET", "/api/").body)["version"])
+
+
+def _playbook(ask: Ask, number: int) -> bool:
+    body = {"path": f"/runs/{number}.yml", "status": "completed", "started": "2026-01-01T00:00:00Z"}
+    body |= {"ansible_version": "2.19", "controller": "here"}
+    return (
+        ask("POST", "/api/v1/playbooks", json.dumps(body).encode(), {"Content-Type": "application/json"}).status == 201
+    )
+
+
+def _playbooks(url: str) -> list[int]:
+    found = json.loads(asked(url, "/api/v1/playbooks?limit=10000").body)
+    assert found["next"] is None
+    return [int(playbook["path"].removeprefix("/runs/").removesuffix(".yml")) for playbook in found["results"]]
+
+
 APPLICATIONS = {
+    "ara": Application(_ara_version, _playbook, _playbooks, ("ARA_SECRET_KEY",)),
     "datasette": Application(_datasette_version, None, _ships),
     "pypiserver": Application(_pypiserver_version, _upload, _uploads),
 }
@@ -125,3 +144,5 @@ def test_a_published_program_is_upgraded_under_load_and_comes_back(agent: RealAg
     assert set(there.versions) == {first, second}
     assert first != second
     assert sorted(application.kept(url)) == sorted(there.written)
+    if name == "ara":
+        assert "+ api.0020_add_status_and_timestamp_indexes, held " in str(told.step("migrate")), told.rollout

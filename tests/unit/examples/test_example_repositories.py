@@ -16,7 +16,7 @@ from lading.manifest.load import check
 CASHBACK = ("v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0", "v1.4.0")
 DATASETTE = ("v1.0.0", "v1.1.0")
 # The published programs, and which of their versions v1.0.0 and v1.1.0 pin.
-PUBLISHED = {"datasette": ("0.64.8", "0.65.5"), "pypiserver": ("2.3.2", "2.4.2")}
+PUBLISHED = {"ara": ("1.7.5", "1.8.0"), "datasette": ("0.64.8", "0.65.5"), "pypiserver": ("2.3.2", "2.4.2")}
 ASK_READY = """
 import json, sys
 from starlette.testclient import TestClient
