@@ -32,7 +32,7 @@ def _searched(root: Path) -> Searched:
 
 def figures(searched: Searched) -> list[Figure]:
     """Return the figures."""
-    command = "lading secrets edit, rotate; deploy, diff, doctor, history, logs …"
+    command = "lading secrets edit ENVIRONMENT"
     return [
         at_most("places in which a seeded secret is seen", len(searched.found), "places", 0, command, searched.places),
         told("spellings of the secrets that were searched for", len(needles()), "spellings", command, searched.places),
