@@ -4,24 +4,29 @@ from pathlib import Path
 
 import pytest
 
+from lading.data.custody import custody_of
 from lading.data.sqlite import SqliteDatabases
+from lading.ports.database import Custody, Place
 from lading.ports.database.conformance import DatabasesConformance
-from lading.ports.database.memory import MemoryDatabases
+from lading.ports.database.memory import Data, MemoryDatabases
 
 
 class MemoryWorld:
     def __init__(self) -> None:
         self.databases = MemoryDatabases()
-        self._rows: dict[str, list[str]] = {}
 
     def write(self, url: str, row: str) -> None:
-        self._rows.setdefault(url, []).append(row)
+        self.databases.contents.setdefault(url, Data()).rows.append(row)
 
     def rows(self, url: str) -> list[str]:
-        return self._rows.get(url, [])
+        data = self.databases.contents.get(url)
+        return data.rows if data is not None else []
 
     def damage(self, project: str, environment: str, name: str, url: str) -> None:
         self.databases.damage(project, environment, name)
+
+    def custody_of(self, place: Place) -> Custody:
+        return self.databases.custody_of(place)
 
 
 class SqliteWorld:
@@ -41,6 +46,9 @@ class SqliteWorld:
         with open(_path(url), "r+b") as file:
             file.seek(4096)
             file.write(b"\xa5" * 4096)
+
+    def custody_of(self, place: Place) -> Custody:
+        return custody_of(place)
 
 
 def _path(url: str) -> str:

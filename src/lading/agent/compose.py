@@ -57,6 +57,9 @@ from lading.secrets.age_file import AgeSecrets
 FAULTS = "LADING_FAULTS"
 FAULTS_TRACE = "LADING_FAULTS_TRACE"
 
+# Seconds for which stopping everything waits for databases that are being migrated.
+HOLDS_END = 30.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Composition:
@@ -158,6 +161,7 @@ def _halt(world: World, router: TraefikRouter, supervisor: Supervisor, rollouts:
     # Else the supervisor would start again what is stopped here, and a rollout what it needs.
     supervisor.stop()
     rollouts.stop()
+    _await_holds(world)
     grace = {
         spec.name: spec.grace
         for record in world.journal.environments()
@@ -171,6 +175,16 @@ def _halt(world: World, router: TraefikRouter, supervisor: Supervisor, rollouts:
             stopping.submit(world.runtime.stop, name, grace=grace.get(name, 10.0))
     router.stop()
     return len(running)
+
+
+def _await_holds(world: World) -> None:
+    """Let migrations come to their end, which is within their limit: what stands still cannot be stopped in order."""
+    deadline = world.clock.monotonic() + HOLDS_END
+    keys = [record.key for record in world.journal.environments()]
+    while any(world.runtime.settle(name) is None for key in keys for name in world.runtime.unsettled(key)):
+        if world.clock.monotonic() >= deadline:
+            return
+        world.clock.wait(0.1, lambda: False)
 
 
 def _processes(home: Path, settings: Settings, store: OciStore) -> ProcessRuntime:

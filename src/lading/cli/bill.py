@@ -15,7 +15,14 @@ from lading.client.agent import Agent
 from lading.model.errors import LadingError
 
 STDERR = 2  # file descriptor
-FACTS = ("checks", "lost_requests", "exit", "seconds", "reason")  # facts of a statement that the list shows
+FACTS = (
+    "checks",
+    "lost_requests",
+    "held_seconds",
+    "exit",
+    "seconds",
+    "reason",
+)  # facts of a statement that the list shows
 NOT_FOUND = 127  # the exit status shells give a command that is not there
 
 

@@ -86,28 +86,41 @@ class SqliteCustody:
                 hint="let the program keep its transactions short",
             ) from error
 
-    def save(self) -> None:
+    def save(self, seconds: float) -> None:
         """Make the copy the database's bytes of now, on disk."""
         if self._stack is None:
             raise RuntimeError("saved while somebody may write")
+        deadline = time.monotonic() + seconds
         if not self._was_there:
             if is_there(self._live):
                 raise LadingError("database-failed", happened=f"{self._live} came to be this very moment")
             self._absent.touch(mode=0o600)
             pages.flush_directory(self._saved.parent)
             return
-        pages.copy_to(self._stack.enter_context(pages.opened(self._live)), self._saved)
-        self._save_log()
+        self._save_file(self._stack.enter_context(pages.opened(self._live)), self._saved, deadline)
+        self._save_log(deadline)
         self._same.unlink(missing_ok=True)
         self._same.hardlink_to(self._live)
         for companion in ("-shm", "-journal"):
             beside(self._saved, companion).unlink(missing_ok=True)
         pages.flush_directory(self._saved.parent)
 
-    def _save_log(self) -> None:
+    def _save_file(self, source: int, target: Path, deadline: float) -> None:
+        try:
+            pages.copy_to(source, target, deadline)
+        except TimeoutError as error:
+            raise LadingError(
+                "database-failed",
+                doing=f"saving {self._live}",
+                happened="it is too large to be saved within half of the time that requests may wait",
+                now="it was not touched",
+                hint='strategy = { hold = "…" } in the environment, or migrate by hand while nothing serves',
+            ) from error
+
+    def _save_log(self, deadline: float) -> None:
         try:
             with pages.opened(beside(self._live, "-wal")) as log:
-                pages.copy_to(log, beside(self._saved, "-wal"))
+                self._save_file(log, beside(self._saved, "-wal"), deadline)
         except FileNotFoundError:
             beside(self._saved, "-wal").unlink(missing_ok=True)
 

@@ -1,6 +1,8 @@
 """Files of databases, copied and compared byte by byte; nothing here opens a database."""
 
+import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +25,15 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
         os.close(fd)
 
 
-def make_same(source: int, target: int) -> int:
-    """Make the target's bytes the source's, writing only what differs; return how many were written. On disk then."""
+def make_same(source: int, target: int, deadline: float = math.inf) -> int:
+    """Make the target's bytes the source's, writing only what differs; return how many were written. On disk then.
+
+    Raise TimeoutError once the monotonic ``deadline`` has passed.
+    """
     size, written = os.fstat(source).st_size, 0
     for place in range(0, size, CHUNK):
+        if time.monotonic() > deadline:
+            raise TimeoutError
         new, old = os.pread(source, CHUNK, place), os.pread(target, CHUNK, place)
         if new == old:
             continue
@@ -39,10 +46,10 @@ def make_same(source: int, target: int) -> int:
     return written
 
 
-def copy_to(source: int, path: Path) -> None:
-    """Make a file's bytes the source's, whatever it held."""
+def copy_to(source: int, path: Path, deadline: float = math.inf) -> None:
+    """Make a file's bytes the source's, whatever it held; see :func:`make_same`."""
     with opened(path, os.O_RDWR | os.O_CREAT) as target:
-        make_same(source, target)
+        make_same(source, target, deadline)
 
 
 def is_same(one: Path, other: Path) -> bool:

@@ -71,12 +71,14 @@ class Fetch(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="fetch"
 class Rehearse(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="rehearse"):
     """Run a database's migration on a copy of it, so that one that fails is known before anybody is held.
 
-    ``spec`` is what runs it; its ``command`` is the manifest's ``migrate``.
+    ``spec`` is what runs it; its ``command`` is the manifest's ``migrate``. One that takes longer than ``limit``
+    seconds fails here: others may not stand still for longer when it is done in earnest.
     """
 
     undo_text: ClassVar[str] = "remove the copies"
     database: str
     spec: InstanceSpec
+    limit: float
 
     @property
     def subject(self) -> str:

@@ -18,9 +18,9 @@ def steps(unit: Pinned, observed: Observed) -> Iterator[Step]:
         spec = migration_of(unit.rollout, release, unit.configuration, observed.databases, name)
         at, heads = observed.revisions.get(name, ()), release.migration_heads.get(name, ())
         rehearsed = not is_there(release, name, observed)
-        if rehearsed:
-            yield Rehearse(database=name, spec=spec)
         limit = unit.configuration.table.strategy.hold
+        if rehearsed:
+            yield Rehearse(database=name, spec=spec, limit=limit)
         yield Migrate(database=name, spec=spec, limit=limit, at=at, heads=heads, rehearsed=rehearsed)
 
 

@@ -62,6 +62,7 @@ def facts_of(context: Context) -> dict[str, Any]:
     }
     if migrations := _migrations(context.rollout.plan, marks):
         facts["migrations"] = migrations
+        facts["held_seconds"] = round(sum(one["held"] for one in migrations.values()), 4)
     if any(mark.result.get("anew") for mark in marks):
         facts["interrupted"] = "the agent was interrupted: requests before its last start are not counted"
     return facts

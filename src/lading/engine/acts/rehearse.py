@@ -10,10 +10,12 @@ from lading.model.manifest import Database
 from lading.model.plan import Rehearse, revision_text
 from lading.ports.runtime import Run
 
-REHEARSAL_LIMIT = 3600.0  # seconds a rehearsal may take: nobody waits for it
+# Seconds for which one that takes too long goes on, so that it can be said how long it takes.
+BEYOND_LIMIT = 60.0
 
 # Lines of a failed migration's output that are shown: tools say what is wrong at the end, after a traceback.
 LAST_LINES = 8
+LONGEST_LINE = 300  # characters of one that are shown
 
 
 def act(context: Context, step: Rehearse) -> Done:
@@ -27,7 +29,7 @@ def act(context: Context, step: Rehearse) -> Done:
     context.check_cancelled()
     # Named by its copy: a rehearsal that an agent died over may go on, on a copy that nobody looks at any more.
     name = f"{spec.name}-rehearsal-{digest_of(url)[-8:]}"
-    run = Run(name=name, spec=spec, timeout=REHEARSAL_LIMIT)
+    run = Run(name=name, spec=spec, timeout=step.limit + BEYOND_LIMIT)
     result = context.world.runtime.run(run, context.secrets_of(spec))
     if result.exit_status != 0:
         raise failed(
@@ -36,6 +38,8 @@ def act(context: Context, step: Rehearse) -> Done:
             f"{spec.command} {how_it_ended(result.exit_status)} on a copy of the database",
             result.output,
         )
+    if result.seconds > step.limit:
+        raise _too_long(context, step, result.seconds)
     found = databases.judge(*names, rollout.id)
     facts = {"database": step.database, "before": before, "after": found.revision, "changed": found.changed}
     return Done(text=_text(before, found.revision, changed=found.changed), facts=facts)
@@ -78,14 +82,34 @@ def how_it_ended(exit_status: int | None) -> str:
 
 def failed(context: Context, doing: str, happened: str, output: str) -> LadingError:
     """Return the error of a migration that failed, with the last lines it wrote."""
-    lines = [line for line in output.splitlines() if line.strip()]
+    lines = _without_tracebacks([line for line in output.splitlines() if line.strip()])
     return LadingError(
         "migration-failed",
         doing=doing,
         happened=happened,
         now=f"the database is as it was, {context.serving_now()}",
         hint="mend the migration, commit, and release it under a new version",
-        details=tuple(lines[-LAST_LINES:]),
+        details=tuple(line[:LONGEST_LINE] for line in lines[-LAST_LINES:]),
+    )
+
+
+def _without_tracebacks(lines: list[str]) -> list[str]:
+    """Return the lines but those of Python's tracebacks that say where; what is said there comes after them."""
+    kept, inside = [], False
+    for line in lines:
+        inside = line.startswith("Traceback ") or (inside and line.startswith(" "))
+        if not inside:
+            kept.append(line)
+    return kept or lines
+
+
+def _too_long(context: Context, step: Rehearse, seconds: float) -> LadingError:
+    return LadingError(
+        "migration-failed",
+        doing=f"rehearsal of {step.database}",
+        happened=f"{step.spec.command} took {seconds:.1f} s on a copy, and requests may wait {step.limit:g} s",
+        now=f"the database was not touched, {context.serving_now()}",
+        hint=f'strategy = {{ hold = "…" }} in [environments.{context.rollout.environment}], or a shorter migration',
     )
 
 

@@ -41,8 +41,11 @@ class Custody(Protocol):
         """
         ...
 
-    def save(self) -> None:
-        """Make the copy that of this very moment, and safe on disk; also that there is no database yet."""
+    def save(self, seconds: float) -> None:
+        """Make the copy that of this very moment, and safe on disk; also that there is no database yet.
+
+        Raise ``database-failed`` when that takes longer than ``seconds``.
+        """
         ...
 
     def restore(self) -> None:

@@ -148,7 +148,7 @@ class MemoryCustody:
         """Do nothing: nobody writes beside the test."""
         yield
 
-    def save(self) -> None:
+    def save(self, seconds: float) -> None:  # noqa: ARG002
         """Copy the contents, or note that there are none."""
         self._databases.copy(self._place.live, self._place.saved)
         if self._place.live not in self._databases.contents:

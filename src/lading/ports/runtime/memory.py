@@ -248,7 +248,7 @@ class MemoryRuntime:
         with custody.writing_shut(hold.held.limit):
             hold.frozen = self._of(hold.held.marker)
             self.frozen |= hold.frozen
-            custody.save()
+            custody.save(hold.held.limit)
         if self._dies(hold, "frozen"):
             return
         hold.stages.append("begun")

@@ -232,7 +232,7 @@ class Hold:
             with self._custody.writing_shut(self._plan.limit):
                 self._frozen_at = time.monotonic()
                 freeze(Family(self._others()), self._folder.note_frozen)
-                self._custody.save()
+                self._custody.save(self._plan.limit / 2)
             self._folder.begin()
             status = self._run(prepared, self._frozen_at + self._time_to_run())
             self._told = HeldResult(outcome="restored", exit_status=status, reason=self._why(status))

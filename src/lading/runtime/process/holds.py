@@ -58,7 +58,7 @@ class Holds:
             plan = None if folder.is_over() else folder.plan()
             if plan is not None and plan.marker == marker:
                 found.append(plan.name)
-        return found
+        return tuple(found)
 
     def settle(self, name: str) -> HeldResult | None:
         """Send a guard to bring a hold to its end, unless one is at work; None while one is."""
