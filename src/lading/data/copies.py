@@ -69,13 +69,10 @@ class Copies:
         judged = self._folder / "judged.db"
         for companion in ("", "-wal", "-journal"):
             self._take(companion, judged)
-        with closing(sqlite3.connect(uri_of(judged, "rw"), uri=True)) as connection:
-            findings = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({SHOWN})")]
-            if findings != ["ok"]:
-                raise _not_whole(findings)
-            broken = connection.execute("PRAGMA foreign_key_check").fetchall()
-            revision = revision_in(connection)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            revision, broken = _looked_at(judged)
+        except sqlite3.DatabaseError as error:
+            raise _not_whole([str(error)]) from error
         if broken and len(broken) > self._broken_before():
             raise _not_whole([f"a row of {row[0]} names one of {row[2]} that is not there" for row in broken[:SHOWN]])
         changed = not (self.saved.exists() and pages.is_same(judged, self.saved))
@@ -104,6 +101,18 @@ class Copies:
         for folder in (*self._open_root.glob(f"{self._prefix}*"), self._folder):
             if folder.exists():
                 shutil.rmtree(folder)
+
+
+def _looked_at(judged: Path) -> tuple[tuple[str, ...], list[tuple[str, int, str, int]]]:
+    """Return the revision and the broken foreign keys of a copy that is whole, and fold its log into it."""
+    with closing(sqlite3.connect(uri_of(judged, "rw"), uri=True)) as connection:
+        findings = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({SHOWN})")]
+        if findings != ["ok"]:
+            raise _not_whole(findings)
+        broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+        revision = revision_in(connection)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return revision, broken
 
 
 def _not_whole(findings: list[str]) -> LadingError:

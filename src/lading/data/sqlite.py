@@ -168,7 +168,7 @@ class SqliteDatabases:
                 doing=doing,
                 happened=str(error),
                 now="the database is as it was",
-                hint="free some disk space, then deploy again" if no_space else "lading logs ENVIRONMENT",
+                hint="free some disk space, then deploy again" if no_space else "lading doctor",
             ) from error
 
 
