@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from benchmarks import build, cli, cutovers, memory, overhead, run
+from benchmarks import build, cli, cutovers, first, memory, overhead, run
 from benchmarks.account import Mark, Record, summary
 from benchmarks.asking import Asker
 from benchmarks.house import free_ports
@@ -198,3 +198,12 @@ def test_a_release_that_never_answers_is_told() -> None:
     port = free_ports(1)
     with Asker(port, "/ready") as asker, pytest.raises(TimeoutError, match=f"no answer of v1 on port {port}"):
         asker.first("v1", 0.0, 0.1)
+
+
+def test_the_newcomers_wait_is_the_sum_of_its_steps() -> None:
+    """What is held against the bar is the whole way, and each step is told."""
+    turns = [{"lading init": 0.5, "lading up": 4.5}, {"lading init": 0.5, "lading up": 7.5}]
+    whole, *steps = first.figures(turns)
+    assert (whole.value, whole.bar, whole.holds, whole.n) == (6.5, "≤ 60", True, 2)
+    assert [(step.figure, step.value) for step in steps] == [("of it: lading init", 0.5), ("of it: lading up", 6.0)]
+    assert not first.figures([{"lading up": 60.1}])[0].holds
