@@ -4,16 +4,17 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.agents import answer, ended
-from tests.containers import ContainerAgent, engine_alone, with_engine
+from tests.containers import ContainerAgent, engine_alone, engine_shared, with_engine
 from tests.projects import as_image, make_project
 from tests.strikes import port, problems
 from tests.support import until
 from tests.support_agent import git
-from tests.support_router import load
+from tests.support_router import Load, load
 
 pytestmark = pytest.mark.system
 OWN = os.environ.get("LADING_ENGINE", "")
@@ -31,7 +32,8 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerAgent]:
         agent.secret("local")
         assert agent.deploy("v1.0.0").exit == 0
         agent.checkout("v1.1.0")
-        told = agent.lading("release")
+        with engine_shared():
+            told = agent.lading("release")
         assert told.exit == 0, told
         yield agent
 
@@ -39,7 +41,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerAgent]:
 @with_engine
 def test_an_environment_changes_from_bundle_to_image_and_back(agent: ContainerAgent) -> None:
     """The same database is read and written on both sides of each switch, and no request or order is lost."""
-    with load(port(agent), per_second=50) as traffic:
+    with engine_shared(), load(port(agent), per_second=50) as traffic:
         assert answer(f"http://127.0.0.1:{port(agent)}/orders", b"first")[0] == 201
         there = agent.deploy("v1.1.0")
         assert (there.exit, there.rollout["lost_requests"]) == (0, 0), there
@@ -57,15 +59,20 @@ def test_an_environment_changes_from_bundle_to_image_and_back(agent: ContainerAg
 @pytest.mark.timeout(600)
 def test_a_restart_of_the_engine_loses_nothing(agent: ContainerAgent) -> None:
     """With live-restore instances serve on; the agent finds them again, and the next rollout is like any other."""
-    assert agent.deploy("v1.1.0").exit == 0
-    before = agent.container_of()
     script = Path(__file__).parents[2] / "scripts" / "engine.sh"
+    with engine_alone():
+        assert agent.deploy("v1.1.0").exit == 0
+        before = agent.container_of()
+        traffic = _restart_under_load(agent, script, before)
+    assert traffic.failures == []
+    assert problems(agent) == []
+
+
+def _restart_under_load(agent: ContainerAgent, script: Path, before: dict[str, Any]) -> Load:
     with load(port(agent), per_second=50) as traffic:
-        with engine_alone():
-            subprocess.run([script, "restart", OWN], check=True)
+        subprocess.run([script, "restart", OWN], check=True)
         assert agent.container_of()["State"]["Pid"] == before["State"]["Pid"]
         until(lambda: agent.lading("status", "local").exit == 0, within=20.0)
         assert agent.rollback().exit == 0
         assert agent.deploy("v1.1.0", "local").exit == 0
-    assert traffic.failures == []
-    assert problems(agent) == []
+    return traffic
