@@ -138,8 +138,8 @@ def _refuse_only_buildkit(order: Order, text: str) -> None:
         raise build_failed(
             f"building {order.name}",
             "it needs BuildKit, and only the classic builder is here",
-            hint="install its plugin (docker-buildx of Debian 13 and Ubuntu, docker-buildx-plugin of Docker's own packages) "
-            "so that docker buildx version answers for the agent's user, or do without",
+            hint="install its plugin (docker-buildx of Debian 13 and Ubuntu, docker-buildx-plugin of Docker's own "
+            "packages) so that docker buildx version answers for the agent's user, or do without",
             details=tuple(wanted),
         )
 
