@@ -228,10 +228,11 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan and its steps as lines for people."""
+    """A plan, its steps as lines for people, and the refusal that it would meet now (null: none)."""
 
     plan: Plan
     lines: tuple[str, ...]
+    refused: dict[str, Any] | None = None
 
 
 class StatementView(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,6 +60,25 @@ class Gatekeeper:
             raise
         self._keep(release, [envelope for envelope, _ in genuine])
 
+    def would_refuse(
+        self,
+        release: Release,
+        configuration: Configuration,
+        record: EnvironmentRecord,
+        *,
+        bill: tuple[Envelope, ...],
+        requested_by: str,
+        examples: Mapping[str, str],
+    ) -> LadingError | None:
+        """Return the refusal that an admission would end with now, None when there is none; nothing is written down."""
+        try:
+            _refuse_dirty(release, record)
+            check_secrets(self._world.secrets, release, configuration, record, examples)
+            self._judge(release, configuration, record, self._asked(release, record, requested_by), bill)
+        except LadingError as error:
+            return error
+        return None
+
     def check_rotation(
         self, release: Release, configuration: Configuration, record: EnvironmentRecord, requested_by: str
     ) -> None:
@@ -99,15 +118,26 @@ class Gatekeeper:
         nonce: str,
         requested_by: str,
     ) -> None:
-        policy = tighten(self.policy_of(record.project, record.name, record.tier), configuration.table.requires)
         asked = self._asked(release, record, requested_by, self._take(nonce))
+        policy, judged = self._judge(release, configuration, record, asked, bill)
+        if policy.passed or policy.gates or policy.approvals:
+            self._note_admission(asked, record, judged)
+
+    def _judge(
+        self,
+        release: Release,
+        configuration: Configuration,
+        record: EnvironmentRecord,
+        asked: Asked,
+        bill: tuple[Envelope, ...],
+    ) -> tuple[Policy, Verdict]:
+        policy = tighten(self.policy_of(record.project, record.name, record.tier), configuration.table.requires)
         known = (*self._world.journal.statements(release.digest), *bill)
         judged = verdict(known, self._trusted(), policy, asked, self._world.clock.now())
         if not judged.accepted:
             raise refusal(judged, asked, _serving(record))
         self._check_isolation(policy, release, record)
-        if policy.passed or policy.gates or policy.approvals:
-            self._note_admission(asked, record, judged)
+        return policy, judged
 
     def _asked(self, release: Release, record: EnvironmentRecord, requested_by: str, nonce: str = "") -> Asked:
         own = self._world.signer.fingerprint

@@ -64,11 +64,17 @@ class Rollouts:
 
     def plan(self, request: RolloutRequest) -> Plan:
         """Return what the request would do now; a plan without steps has nothing to do."""
+        return self.weigh(request)[0]
+
+    def weigh(self, request: RolloutRequest) -> tuple[Plan, LadingError | None]:
+        """Return what the request would do now, and the refusal that it would meet, if any."""
         check_request(request)
         prepared = _Preparation(self._world, self._gatekeeper, request, register=False)
         newest = self._world.journal.rollouts(limit=1)
         plan = prepared.plan(newest[0].id + 1 if newest else 1)
-        return msgspec.structs.replace(plan, steps=()) if prepared.nothing_to_do else plan
+        if prepared.nothing_to_do:
+            return msgspec.structs.replace(plan, steps=(), reasons=()), None
+        return plan, prepared.refusal
 
     def cancel(self, number: int, who: str) -> None:
         """Ask a running rollout to turn back; quiet when it has ended. Raise ``busy`` when it is too late for that."""
@@ -157,6 +163,7 @@ class _Preparation:
         self._world = world
         self._request = request
         self.nothing_to_do = False
+        self.refusal: LadingError | None = None
         if request.kind == "rollback":
             self.plan = self._rollback(gatekeeper)
         elif request.kind == "rotate":
@@ -199,6 +206,15 @@ class _Preparation:
                 record,
                 bill=request.bill,
                 nonce=request.nonce,
+                requested_by=request.requested_by,
+                examples=request.examples,
+            )
+        elif not self.nothing_to_do:
+            self.refusal = gatekeeper.would_refuse(
+                release,
+                configuration,
+                record,
+                bill=request.bill,
                 requested_by=request.requested_by,
                 examples=request.examples,
             )

@@ -19,6 +19,7 @@ from lading.agent.results import Results
 from lading.agent.secret_values import SecretValues
 from lading.agent.status import Status
 from lading.doctor.finding import Finding
+from lading.model.errors import LadingError
 from lading.model.plan import Plan
 from lading.model.rollout import Rollout
 from lading.ports.journal import Journal
@@ -36,8 +37,11 @@ class RolloutOperations(Protocol):
         """
         ...
 
-    def plan(self, request: RolloutRequest) -> Plan:
-        """Return what the request would do now, without doing it; a plan without steps has nothing to do."""
+    def weigh(self, request: RolloutRequest) -> tuple[Plan, LadingError | None]:
+        """Return what the request would do now, without doing it, and the refusal that it would meet, if any.
+
+        A plan without steps has nothing to do.
+        """
         ...
 
     def cancel(self, number: int, who: str) -> None:

@@ -15,7 +15,8 @@ def plan(state: State, environment: str, version: str | None) -> None:
     """Show what deploying to ENVIRONMENT would do, without doing it.
 
     The steps shown are the very values that a deploy carries out. As in deploy, a release of the clean HEAD is built
-    (and carried to the environment's host) when it does not exist yet: that touches nothing that serves.
+    (and carried to the environment's host) when it does not exist yet: that touches nothing that serves. What would
+    be refused now is said below the steps.
     """
     from lading.cli.building import bill_for, carry, provide
     from lading.cli.project import environment_table, example_values
@@ -46,4 +47,11 @@ def plan(state: State, environment: str, version: str | None) -> None:
         state.say(f"{outline.name} {environment}: {shown['previous'] or 'nothing'} → {shown['release']}\n")
     for line in (*answer["lines"], *shown.get("reasons", ())):
         state.say(f"  {line}")
-    state.result({"plan": shown})
+    refused = answer.get("refused")
+    if refused is not None:
+        from lading.cli.main import error_text
+        from lading.model.errors import LadingError
+
+        told = error_text(LadingError.from_plain(refused)).removeprefix("refused: ")
+        state.say(f"\nthis would be refused: {told}")
+    state.result({"plan": shown, "refused": refused})

@@ -34,8 +34,9 @@ def routes(service: AgentService) -> APIRouter:
     @router.post("/plans", **says(Planned, takes=RolloutRequest))
     async def plan(request: Request) -> Response:
         """Say what a rollout would do now, step by step, without doing it; no steps: nothing to do."""
-        made = await run_in_threadpool(service.rollouts.plan, await body(request, RolloutRequest))
-        return answer(Planned(plan=made, lines=tuple(made.lines())))
+        made, refusal = await run_in_threadpool(service.rollouts.weigh, await body(request, RolloutRequest))
+        refused = refusal.to_plain() if refusal is not None else None
+        return answer(Planned(plan=made, lines=tuple(made.lines()), refused=refused))
 
     @router.post("/rollouts", **says(RolloutOpened, takes=RolloutRequest, status=202))
     async def request_rollout(request: Request) -> Response:
