@@ -100,7 +100,8 @@ def _asked(project: str, host: str | None) -> list[dict[str, Any]] | None:
 def _words(entry: dict[str, Any] | None) -> str:
     if entry is None:
         return "not known: its agent does not run, or does not answer"
-    serves = f"{entry['release']}  {entry.get('url', '')}".rstrip() if entry["release"] else "serves nothing yet"
+    idle = "is down" if entry.get("stopped") else "serves nothing yet"
+    serves = f"{entry['release']}  {entry.get('url', '')}".rstrip() if entry["release"] else idle
     running = entry.get("rollout")
     told = f"  rollout {running['id']} under way: {running['kind']} {running['release']}" if running else ""
     return f"{serves}{told}{'  ALERT ' + entry['alert'] if entry.get('alert') else ''}"

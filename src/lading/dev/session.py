@@ -114,6 +114,7 @@ class Session:
 
     def _run_first(self, programs: Iterable[Program]) -> None:
         for program in programs:
+            self._told.note(f"{program.name}, before anything is started")
             child = Child(program, self._told.line, _nobody)
             try:
                 status = child.status()
