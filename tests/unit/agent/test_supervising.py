@@ -1,12 +1,16 @@
 """The supervisor beside rollouts: it mends what serves and never takes away what somebody may need."""
 
 import threading
+import time
 from typing import Any
 
 import pytest
 
+from lading.engine.faults import Killed
 from lading.model.errors import LadingError
 from lading.model.rollout import Mark
+from lading.ports.database.memory import Data
+from lading.ports.runtime import Held, Run, RunResult
 from tests.recovery.agent import MemoryAgent
 from tests.recovery.house import KEY
 from tests.support import until
@@ -152,3 +156,55 @@ def test_a_release_withdrawn_while_its_instance_dies_is_not_routed_to_again(agen
     assert agent.world.runtime.running == ()  # type: ignore[attr-defined]
     agent.world.checks.heal()  # type: ignore[attr-defined]
     assert agent.deploy("v1.0.1").outcome == "succeeded"
+
+
+def _held(agent: MemoryAgent) -> None:
+    """Leave a hold behind whose guard died in the middle of its run."""
+    databases, runtime = agent.world.databases, agent.world.runtime
+    databases.contents["sqlite://shop/stage/main"] = Data(rows=["first"])  # type: ignore[attr-defined]
+    serving = agent.house.record.serving
+    assert serving is not None
+
+    def run(_run: Run) -> RunResult:
+        databases.contents["sqlite://shop/stage/main"].rows.clear()  # type: ignore[attr-defined]
+        raise Killed
+
+    runtime.script_run("h", run)  # type: ignore[attr-defined]
+    held = Held(name="h", run=Run(name="h", spec=serving.web[0]), place=databases.custody("shop", "stage", "main", 2))
+    with pytest.raises(Killed):
+        runtime.run_held(held, {})
+
+
+def test_nothing_is_started_while_a_database_is_migrated(agent: MemoryAgent) -> None:
+    """An instance that dies while everybody stands still is started again after that, and never before."""
+    agent.deploy("v1.0.0")
+    _held(agent)
+    runtime = agent.world.runtime
+    runtime.at_work.add("h")  # type: ignore[attr-defined]
+    runtime.crash("shop-stage-r1-web-1")  # type: ignore[attr-defined]
+    agent.supervisor.look()
+    assert "shop-stage-r1-web-1" not in runtime.running  # type: ignore[attr-defined]
+    runtime.at_work.clear()  # type: ignore[attr-defined]
+    agent.supervisor.look()
+    assert "shop-stage-r1-web-1" in runtime.running  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("how", ["look", "restore"])
+def test_what_a_dead_guard_left_is_restored_and_let_go(agent: MemoryAgent, how: str) -> None:
+    """The supervisor's look, and an agent's start, restore the database first and let everybody go on."""
+    agent.deploy("v1.0.0")
+    _held(agent)
+    assert agent.world.runtime.frozen  # type: ignore[attr-defined]
+    getattr(agent.supervisor, how)()
+    assert not agent.world.runtime.frozen  # type: ignore[attr-defined]
+    assert agent.world.databases.contents["sqlite://shop/stage/main"].rows == ["first"]  # type: ignore[attr-defined]
+    assert agent.world.runtime.unsettled(KEY) == ()
+
+
+def test_an_environment_that_is_migrated_keeps_nobody_waiting(agent: MemoryAgent) -> None:
+    """While a rollout has an environment's lock, as long as requests wait, the others are looked after."""
+    agent.deploy("v1.0.0")
+    with agent.locks.of(KEY):
+        began = time.monotonic()
+        agent.supervisor.look()
+        assert time.monotonic() - began < 5

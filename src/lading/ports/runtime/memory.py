@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
@@ -100,6 +101,7 @@ class MemoryRuntime:
         self._holds: dict[str, MemoryHold] = {}
         self._guard_dies = ""
         self.frozen: set[str] = set()
+        self.at_work: set[str] = set()
         self.recorded = Recorded()
         self.platform_value = PLATFORM
         self.prepared: set[str] = set()
@@ -235,8 +237,10 @@ class MemoryRuntime:
             return tuple(name for name, hold in self._holds.items() if hold.held.marker == marker and not hold.over)
 
     def settle(self, name: str) -> HeldResult | None:
-        """Bring a hold to its end; its guard is never at work here when somebody asks."""
+        """Bring a hold to its end; None while a test says that its guard is at work."""
         with self._lock:
+            if name in self.at_work:
+                return None
             hold = self._holds.get(name)
             if hold is None:
                 return HeldResult(outcome="restored", reason="it never began")
@@ -258,31 +262,33 @@ class MemoryRuntime:
         self._end(hold, ran)
 
     def _end(self, hold: "MemoryHold", ran: RunResult) -> None:
-        custody = self._custody(hold)
         kept = ran.exit_status == 0
+        outcome = "kept" if kept else self._restored(hold)
         if kept:
-            custody.secure()
-        else:
-            custody.restore()
-        reason = "" if kept else f"exit status {ran.exit_status}"
-        decided = HeldResult(
-            outcome="kept" if kept else "restored",
+            self._custody(hold).secure()
+        hold.decided = HeldResult(
+            outcome=outcome,
             exit_status=ran.exit_status,
             output=ran.output,
             held=ran.seconds,
-            reason=reason,
+            reason="" if kept else f"exit status {ran.exit_status}",
         )
-        hold.decided = decided
         if not self._dies(hold, "decided"):
             self._let_go(hold)
 
     def _bring_to_end(self, hold: "MemoryHold") -> HeldResult:
         if hold.decided is None:
-            if "begun" in hold.stages:
-                self._custody(hold).restore()
-            hold.decided = HeldResult(outcome="restored", reason="its guard was killed before it was done")
+            outcome = self._restored(hold) if "begun" in hold.stages else "restored"
+            hold.decided = HeldResult(outcome=outcome, reason="its guard was killed before it was done")
         self._let_go(hold)
         return hold.decided
+
+    def _restored(self, hold: "MemoryHold") -> Literal["restored", "torn"]:
+        try:
+            self._custody(hold).restore()
+        except LadingError:
+            return "torn"
+        return "restored"
 
     def _let_go(self, hold: "MemoryHold") -> None:
         self.frozen -= hold.frozen
