@@ -297,8 +297,7 @@ class _Preparation:
         }
         revisions = {
             name: self._world.databases.revision(record.project, record.name, name)
-            for name, database in release.manifest.databases.items()
-            if database.migrate is not None
+            for name in release.manifest.databases
         }
         return Observed(record=record, running=self._running(), databases=databases, revisions=revisions)
 

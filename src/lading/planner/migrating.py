@@ -46,15 +46,30 @@ def reasons(release: Release, observed: Observed, *, migrates: bool) -> Iterator
 
 
 def _reason(release: Release, name: str, database: Database, observed: Observed, *, migrates: bool) -> Iterator[str]:
-    checked = f"whether {release.version} works on it is checked on its candidate, beside what serves"
+    if database.migrate is None:
+        if at(name, observed) and _migrated_by_what_serves(name, observed):
+            where = f"database {name} is at {revision_text(at(name, observed))}"
+            yield f"{where}, and {release.version} brings no migrations: it is left so; {_checked(release)}"
+        return
     if unknown := _unknown(release, name, observed):
         yield (
             f"database {name} is at {revision_text(unknown)}, which {release.version} does not know: "
-            f"it is not migrated back; {checked}"
+            f"it is not migrated back; {_checked(release)}"
         )
-    elif not migrates and database.migrate is not None and _behind(release, name, observed):
+    elif not migrates and _behind(release, name, observed):
         heads = revision_text(release.migration_heads[name])
-        yield f"database {name} is not at {heads}, as {release.version} left it: going back never migrates; {checked}"
+        left = f"database {name} is not at {heads}, as {release.version} left it"
+        yield f"{left}: going back never migrates; {_checked(release)}"
+
+
+def _checked(release: Release) -> str:
+    return f"whether {release.version} works on it is checked on its candidate, beside what serves"
+
+
+def _migrated_by_what_serves(name: str, observed: Observed) -> bool:
+    serving = observed.record.serving
+    database = serving.release.manifest.databases.get(name) if serving is not None else None
+    return database is not None and database.migrate is not None
 
 
 def _unknown(release: Release, name: str, observed: Observed) -> tuple[str, ...]:

@@ -89,6 +89,19 @@ def test_what_libraries_applied_is_not_ahead() -> None:
     assert not [reason for reason in plan.reasons if "does not know" in reason]
 
 
+def test_what_brings_no_migrations_says_so_where_what_serves_does() -> None:
+    """Going back to a release from before migrations were brought along, the plan names the revision it will find."""
+    release = released()
+    manifest = msgspec.structs.replace(release.manifest, databases={"main": Database(engine="sqlite", env="U")})
+    older = msgspec.structs.replace(release, manifest=manifest, migrations={}, migration_heads={})
+    assert not planned(older, observed("9c41")).reasons[1:]
+    serving = unit_of(3, release, configure("stage", TABLE, {}, release.manifest), observed().databases)
+    seen = observed("9c41")
+    seen = msgspec.structs.replace(seen, record=msgspec.structs.replace(seen.record, serving=serving))
+    (reason,) = [reason for reason in planned(older, seen).reasons if "brings no migrations" in reason]
+    assert "database main is at 9c41" in reason
+
+
 def test_a_database_without_a_command_is_left_alone() -> None:
     """Without ``migrate`` nothing is planned."""
     release = released()
