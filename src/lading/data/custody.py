@@ -1,7 +1,7 @@
 """One SQLite database while it is migrated: kept safe as it was, and put back from that.
 
-The copy is files: the database's own and its write-ahead log, byte by byte, made while nobody writes. It is made
-beforehand with SQLite's backup, so that only what differs by then has to be written within the hold.
+The copy is files: the database's own and its write-ahead log, byte by byte, made while nobody writes. A first pass is
+made beforehand, so that only what differs by then has to be written within the hold.
 
 ``restore`` goes through SQLite: the copy is written into the live file as one transaction, so the file stays the one
 that frozen programs hold open, and their locks and caches keep their meaning.
@@ -46,10 +46,12 @@ class SqliteCustody:
         self._was_there = False
 
     def prepare(self) -> None:
-        """Copy the database while it is used, unless a copy is there: what differs is found when it is saved."""
+        """Copy the database while it is used; what differs by the time it is saved is found then."""
         self._saved.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if is_there(self._live) and not self._saved.exists():
-            copy_online(self._live, self._saved)
+        if is_there(self._live):
+            # Perhaps torn, as it is read while others write: a first pass, so that the one that counts is short.
+            with pages.opened(self._live) as live:
+                pages.copy_to(live, self._saved)
 
     @contextmanager
     def writing_shut(self, seconds: float) -> Iterator[None]:
