@@ -1,5 +1,6 @@
 """An image as the engine gives it out → blobs of the store, each layer compressed once and known by its diff id."""
 
+import gzip
 import hashlib
 import posixpath
 import tarfile
@@ -67,12 +68,35 @@ def _content(files: dict[str, tuple[str, Path]], links: dict[str, str], name: st
 
 
 def _spool(source: BinaryIO, path: Path) -> tuple[str, Path]:
+    """Write a file of the export uncompressed, as some engines' storage keeps layers packed; return its digest too."""
+    first = source.read(PIECE)
+    whole = _Rest(first, source)
+    plain: BinaryIO = cast(BinaryIO, whole)
+    if first.startswith(b"\x1f\x8b"):
+        plain = cast(BinaryIO, gzip.GzipFile(fileobj=plain))
+    elif first.startswith(b"\x28\xb5\x2f\xfd"):
+        plain = cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(plain, read_across_frames=True))
     hashed = hashlib.sha256()
     with path.open("wb") as file:
-        while piece := source.read(PIECE):
+        while piece := plain.read(PIECE):
             hashed.update(piece)
             file.write(piece)
     return f"sha256:{hashed.hexdigest()}", path
+
+
+class _Rest:
+    """What was read of a stream to look at it, and then the stream."""
+
+    def __init__(self, first: bytes, source: BinaryIO) -> None:
+        self._first = first
+        self._source = source
+
+    def read(self, size: int = PIECE) -> bytes:
+        """Return at most ``size`` bytes (all that is left of the beginning first), none at the end."""
+        if self._first:
+            piece, self._first = self._first[:size], self._first[size:]
+            return piece
+        return self._source.read(size)
 
 
 class KnownLayers:
