@@ -185,7 +185,7 @@ def _unanswered(address: Address, error: LadingError) -> Iterator[Finding]:
     used = (address.home / "journal.db").exists()
     if error.code == "agent-refused" or "permission" in error.happened:
         yield found("agent-refused", "agent", error.happened, error.hint)
-    elif error.code == "unknown-path" or (error.code == "usage" and listens):
+    elif error.code == "usage" and listens:
         yield found("agent-version", "agent", "the agent is older than this command and cannot look at itself")
     elif listens:
         pid = _pid(address)
