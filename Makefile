@@ -24,6 +24,7 @@ lint: setup
 docs: setup
 	$(PY) -m lading.manifest.reference docs/manifest.md
 	$(PY) -m lading.cli.reference
+	$(PY) -W ignore::RuntimeWarning -m lading.manifest.schema
 
 picture: setup
 	$(PY) -m scripts.picture

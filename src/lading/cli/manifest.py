@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=LadingCommand)
-@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.argument("file", required=False, type=click.Path())
 @pass_state
 def check(state: State, file: str | None) -> None:
     """Check the manifest (FILE, else the project's lading.toml) and list all its problems with their places."""
-    from lading.cli.project import read, require_manifest
+    from lading.cli.project import require_manifest
     from lading.manifest import check as check_file
+    from lading.manifest.text import invalid
 
     path = Path(file) if file else require_manifest(state.directory)
-    manifest = read(path)
     checked = check_file(path)
+    manifest = checked.manifest
+    if manifest is None:
+        raise invalid(list(checked.problems))
     for warning in checked.warnings:
         state.say(f"warning: {warning}")
     for note in checked.notes:
@@ -48,8 +51,6 @@ def _summary(manifest: Manifest) -> str:
 @click.command(cls=LadingCommand)
 def schema() -> None:
     """Print the JSON Schema of lading.toml, for editors."""
-    import json
+    from lading.manifest.schema import text
 
-    from lading.manifest import schema as json_schema
-
-    echo(json.dumps(json_schema(), indent=2))
+    echo(text().rstrip("\n"))

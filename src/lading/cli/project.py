@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lading.model.errors import LadingError
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from lading.model.manifest import Environment, Manifest, Tier
 
 MANIFEST = "lading.toml"
+QUICK_SIZE = 256 * 1024  # bytes
+QUICK_DOTS = 32  # in a line
 EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example")
 
 
@@ -47,7 +51,8 @@ def find_manifest(directory: str | Path) -> Path | None:
     """Return the nearest ``lading.toml`` in a directory or above it."""
     start = Path(directory).absolute()
     for place in (start, *start.parents):
-        if (place / MANIFEST).is_file():
+        # Whatever has the name is meant, and what is no file is told so instead of being passed over.
+        if os.path.lexists(place / MANIFEST):
             return place / MANIFEST
     return None
 
@@ -60,7 +65,7 @@ def require_manifest(directory: str | Path) -> Path:
             "manifest-missing",
             doing="looking for the project",
             happened=f"there is no {MANIFEST} in {Path(directory).absolute()} or above it",
-            hint="go to the project's directory, or name it: lading -C DIR …",
+            hint="go to the project's directory, or name it: lading -C DIR …; to begin one here: lading init",
         )
     return found
 
@@ -71,10 +76,22 @@ def outline(directory: str | Path) -> Outline:
 
     path = require_manifest(directory)
     try:
-        data = tomllib.loads(path.read_text())
+        data = tomllib.loads(_quick_text(path))
         return _outline(path, data)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+    except (ValueError, OSError, RecursionError, KeyError, TypeError, AttributeError):
         return _from_manifest(path)
+
+
+def _quick_text(path: Path) -> str:
+    """Return the text of a file that is small enough to be a manifest; OSError or ValueError for anything else."""
+    state = path.stat()
+    if not S_ISREG(state.st_mode) or state.st_size > QUICK_SIZE:
+        raise ValueError("not a small file")
+    text = path.read_text()
+    # Long dotted keys take the reader minutes; the whole check refuses them with their place.
+    if any(line.count(".") > QUICK_DOTS for line in text.splitlines()):
+        raise ValueError("a line with many dots")
+    return text
 
 
 def _outline(path: Path, data: dict[str, Any]) -> Outline:
@@ -138,8 +155,8 @@ def _tables(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        found = tomllib.loads(path.read_text()).get("environments")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        found = tomllib.loads(_quick_text(path)).get("environments")
+    except (ValueError, OSError, RecursionError):
         # The outline has been read, so this is a manifest that is being written right now.
         return {}
     return found if isinstance(found, dict) else {}

@@ -197,6 +197,8 @@ def _need_secret(path: Path, name: str | None, declared: list[str], findings: Fi
 def _check_environments(data: dict[str, Any], findings: Findings) -> None:
     services = [str(path[1]) for path, _ in tables(data, "services")]
     databases = [str(path[1]) for path, _ in tables(data, "databases")]
+    names = [str(path[1]) for path, _ in tables(data, "environments")]
+    declared = declared_secrets(data)
     for path, environment in tables(data, "environments"):
         for key in ("replicas", "resources", "egress"):
             for name, _ in items(environment, key):
@@ -207,9 +209,10 @@ def _check_environments(data: dict[str, Any], findings: Findings) -> None:
                 findings.add((*path, "databases", name, "resources"), "has no meaning beside url", "remove one of them")
         for name in [name for name, _ in items(environment, "env") if name in CODE_VARIABLES]:
             findings.add((*path, "env", name), CODE_RULE, "set it in the env of the project or service", at_key=True)
-        _check_environment_secrets(path, environment, declared_secrets(data), findings)
-        _check_requires(path, environment, data, findings)
+        _check_environment_secrets(path, environment, declared, findings)
+        _check_requires(path, environment, names, findings)
         _check_strategy(path, environment, findings)
+    _check_circles(data, findings)
 
 
 def _check_environment_secrets(
@@ -231,17 +234,43 @@ def _check_environment_secrets(
             findings.add((*path, "secrets", name), "needs exactly one of command, env and file", "")
 
 
-def _check_requires(path: Path, environment: dict[str, Any], data: dict[str, Any], findings: Findings) -> None:
+def _wanted(environment: dict[str, Any]) -> list[tuple[Path, str]]:
+    """Return the environments that a release must have passed, each with its place in the key."""
     requires = table(environment, "requires")
-    names = [str(other[1]) for other, _ in tables(data, "environments")]
     passed = requires.get("passed")
-    wanted = [((), passed)] if isinstance(passed, str) else listed(requires, "passed", bare=True)
-    for place, name in wanted:
+    return [((), passed)] if isinstance(passed, str) else listed(requires, "passed", bare=True)
+
+
+def _check_requires(path: Path, environment: dict[str, Any], names: list[str], findings: Findings) -> None:
+    for place, name in _wanted(environment):
         here = (*path, "requires", "passed", *place)
         if name == path[1]:
             findings.add(here, "names the environment itself, which no release could ever enter", "name another")
         elif name != "*":
             known_or_say(here, name, names, "[environments.{}]", findings)
+
+
+def _check_circles(data: dict[str, Any], findings: Findings) -> None:
+    """Note environments that wait for each other: no release could ever enter any of them."""
+    waits = {
+        str(path[1]): [name for _, name in _wanted(environment)] for path, environment in tables(data, "environments")
+    }
+    clear: set[str] = set()
+    for start in waits:
+        chain: list[str] = []
+        pending = [(start, 0)]
+        while pending:
+            name, depth = pending.pop()
+            del chain[depth:]
+            if name in chain and chain.index(name) < depth - 1:
+                circle = [*chain[chain.index(name) :], name]
+                path = ("environments", chain[-1], "requires", "passed")
+                shown = " → ".join(printable(one) for one in circle[:8])
+                findings.add(path, f"closes a circle, so that no release could ever enter: {shown}", "let one go first")
+            elif name in waits and name not in clear and name not in chain:
+                clear.add(name)
+                chain.append(name)
+                pending += [(other, depth + 1) for other in reversed(waits[name])]
 
 
 def _check_strategy(path: Path, environment: dict[str, Any], findings: Findings) -> None:

@@ -32,6 +32,7 @@ _SECRETS = Table(
     Secrets,
     should='a table such as [secrets] with required = ["JWT_KEY"]',
     foreign={"names": "required", "keys": "required"},
+    otherwise='list its name, required = ["JWT_KEY"]; values never stand here: lading secrets set ENVIRONMENT JWT_KEY',
 )
 
 

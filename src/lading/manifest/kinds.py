@@ -9,6 +9,7 @@ from typing import Any, Final
 from lading.manifest.problems import Findings, Path, show
 
 INVALID: Final = object()  # what reading gives when it noted a problem
+LONGEST_GUESS = 64  # characters; a longer unknown word is no misspelling
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _BYTES = {
@@ -43,8 +44,13 @@ class Kind(ABC):
 
     def refuse(self, value: Any, path: Path, findings: Findings, *, structural: bool = True) -> Any:
         """Note that the value should be something else."""
-        findings.add(path, f"should be {self.should}, got {show(value, private=self.private)}", structural=structural)
+        got = show(value, private=self.private)
+        findings.add(path, f"should be {self.should}, got {got}", self.remedy(value), structural=structural)
         return INVALID
+
+    def remedy(self, value: Any) -> str:  # noqa: ARG002 - for kinds that know what is usually meant
+        """Return what to do about a value that is refused, empty where ``should`` says it all."""
+        return ""
 
 
 class Text(Kind):
@@ -83,16 +89,13 @@ class Text(Kind):
             return INVALID
         return value
 
-    def refuse(self, value: Any, path: Path, findings: Findings, *, structural: bool = True) -> Any:
-        """Note what is wrong, with the remedy of the hint that fits."""
-        got = show(value, private=self.private)
-        remedy = ""
+    def remedy(self, value: Any) -> str:
+        """Return the hint that fits."""
         if isinstance(value, str):
-            remedy = next((hint for pattern, hint in self._hints if re.search(pattern, value)), "")
-        elif isinstance(value, bool | int | float):
-            remedy = "put it in quotes"
-        findings.add(path, f"should be {self.should}, got {got}", remedy, structural=structural)
-        return INVALID
+            return next((hint for pattern, hint in self._hints if re.search(pattern, value)), "")
+        if isinstance(value, list):
+            return "leave out the brackets" if len(value) == 1 else "write one text in quotes"
+        return "put it in quotes" if isinstance(value, bool | int | float) else ""
 
     def schema(self) -> dict[str, Any]:
         """Return a string schema."""
@@ -117,6 +120,16 @@ class Choice(Kind):
         """Return the word."""
         return value if isinstance(value, str) and value in self.words else self.refuse(value, path, findings)
 
+    def remedy(self, value: Any) -> str:
+        """Return the word that is spelt like it."""
+        if not isinstance(value, str) or len(value) > LONGEST_GUESS:
+            return ""
+        import difflib
+
+        close = difflib.get_close_matches(value.lower(), [word.lower() for word in self.words], n=1)
+        found = next((word for word in self.words if close and word.lower() == close[0]), None)
+        return f'did you mean "{found}"?' if found is not None else ""
+
     def schema(self) -> dict[str, Any]:
         """Return an enumeration."""
         return {"enum": list(self.words)}
@@ -131,6 +144,10 @@ class Flag(Kind):
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
         """Return the truth value."""
         return value if isinstance(value, bool) else self.refuse(value, path, findings)
+
+    def remedy(self, value: Any) -> str:
+        """Say how truth is written."""
+        return "write true or false, without quotes" if isinstance(value, str) else ""
 
     def schema(self) -> dict[str, Any]:
         """Return a boolean schema."""
@@ -152,6 +169,10 @@ class Integer(Kind):
             return self.refuse(value, path, findings, structural=not _whole(value, self._least, self._most))
         return value
 
+    def remedy(self, value: Any) -> str:
+        """Say how numbers are written."""
+        return number_remedy(value)
+
     def schema(self) -> dict[str, Any]:
         """Return an integer schema with its limits."""
         return {"type": "integer", "minimum": self._least, "maximum": self._most}
@@ -170,6 +191,10 @@ class Number(Kind):
         if isinstance(value, bool) or not isinstance(value, int | float) or not self._least <= value <= self._most:
             return self.refuse(value, path, findings)
         return float(value)
+
+    def remedy(self, value: Any) -> str:
+        """Say how numbers are written."""
+        return number_remedy(value)
 
     def schema(self) -> dict[str, Any]:
         """Return a number schema with its limits."""
@@ -279,6 +304,15 @@ class Json(Kind):
 def _whole(value: Any, least: int, most: int) -> bool:
     """Tell whether a value is a float that JSON takes as a whole number within the limits."""
     return isinstance(value, float) and value.is_integer() and least <= value <= most
+
+
+def number_remedy(value: Any) -> str:
+    """Return what to do about a text that should be a number."""
+    if not isinstance(value, str):
+        return ""
+    if re.fullmatch(r"-?[0-9.]{1,20}", value):
+        return "leave out the quotes"
+    return "one number, without quotes" if re.match(r"[0-9]", value) else ""
 
 
 def say_seconds(seconds: float) -> str:

@@ -1,7 +1,10 @@
 """From text to a manifest, or to everything that is wrong with it."""
 
+from __future__ import annotations
+
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +16,9 @@ from lading.manifest.problems import Findings, Found, Problem, dotted
 from lading.manifest.text import FILE_NAME, decode, invalid, parse, read_text
 from lading.manifest.unsupported import find_unsupported
 from lading.model.manifest import Job, Manifest, SmokeStep
+
+if TYPE_CHECKING:
+    from lading.manifest.places import Places
 
 MOST_SHOWN = 500  # problems; a file with more is no manifest somebody wrote
 
@@ -73,10 +79,7 @@ def place(found: list[Found], text: str, filename: str) -> list[Problem]:
     """Give each finding its line and column, in the order of the text."""
     if not found:
         return []
-    # Imported here: most manifests have no problem, and then nobody waits for the parser.
-    from lading.manifest.places import Places
-
-    places = Places(text)
+    places = _places(text)
     problems = [
         _placed(item, places.key(item.path) if item.at_key else places.value(item.path), filename) for item in found
     ]
@@ -86,6 +89,14 @@ def place(found: list[Found], text: str, filename: str) -> list[Problem]:
         more = Problem(file=filename, key="", text=f"and {left} more problems", remedy="")
         return [*problems[:MOST_SHOWN], more]
     return problems
+
+
+@lru_cache(maxsize=1)  # problems and warnings of one text come one after the other
+def _places(text: str) -> Places:
+    # Imported here: most manifests have no problem, and then nobody waits for the parser.
+    from lading.manifest.places import Places
+
+    return Places(text)
 
 
 def _placed(item: Found, at: tuple[int, int], filename: str) -> Problem:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lading.manifest.kinds import INVALID, Kind
+from lading.manifest.kinds import INVALID, LONGEST_GUESS, Kind
 from lading.manifest.problems import Findings, Path, printable
 
-_LONGEST_GUESS = 64  # characters; a longer unknown key is no misspelling
+_MOST_GUESSES = 500  # of one file
 
 
 class Key:
@@ -52,10 +52,15 @@ class ListOf(Kind):
         if any(item is INVALID for item in items):
             return INVALID
         if self._unique and len(set(items)) < len(items):
-            again = next(index for index, item in enumerate(items) if item in items[:index])
+            first = {item: index for index, item in reversed(list(enumerate(items)))}
+            again = next(index for index, item in enumerate(items) if first[item] < index)
             findings.add((*path, again), "is in the list already", "remove one of them", structural=True)
             return INVALID
         return tuple(items)
+
+    def remedy(self, value: Any) -> str:
+        """Say how a list is written."""
+        return "put it in brackets" if isinstance(value, str) else ""
 
     def schema(self) -> dict[str, Any]:
         """Return an array, or one item where that may stand alone."""
@@ -86,6 +91,11 @@ class MapOf(Kind):
             result[name] = self.item.read(item, here, findings)
         return INVALID if len(findings) > before else result
 
+    def remedy(self, value: Any) -> str:
+        """Say how a table of names is written."""
+        tables = isinstance(value, list) and any(isinstance(item, dict) for item in value)
+        return "each has a name of its own, and the header single brackets" if tables else ""
+
     def schema(self) -> dict[str, Any]:
         """Return an object with a rule for its names."""
         return {
@@ -100,7 +110,7 @@ class Table(Kind):
 
     ``make`` takes the fields that were given; ``model`` is the type it makes, where it is not that type itself.
     ``foreign`` maps words of other tools to the key meant here; ``never`` maps keys that must not stand here to the
-    reason.
+    reason; ``otherwise`` is the remedy for a key that is like none of these.
     """
 
     name = "table"
@@ -115,7 +125,9 @@ class Table(Kind):
         foreign: Mapping[str, str] | None = None,
         never: Mapping[str, str] | None = None,
         private: bool = False,
+        otherwise: str = "",
     ) -> None:
+        self._otherwise = otherwise
         self.keys = {key.name: key for key in keys}
         self.make, self.should, self.private = make, should, private
         self.model = model or (make if isinstance(make, type) else None)
@@ -144,17 +156,21 @@ class Table(Kind):
         if name in self._never:
             findings.add(path, self._never[name], at_key=True, structural=True)
             return
-        findings.add(path, "is not a key that Lading knows", self._guess(name), at_key=True, structural=True)
+        # So many are no slips, and guessing at each would take long.
+        remedy = self._guess(name) if len(findings) < _MOST_GUESSES else ""
+        findings.add(path, "is not a key that Lading knows", remedy, at_key=True, structural=True)
 
     def _guess(self, name: str) -> str:
         if name in self._foreign:
             return f"use {self._foreign[name]}"
-        if len(name) <= _LONGEST_GUESS:
+        if len(name) <= LONGEST_GUESS:
             import difflib
 
-            close = difflib.get_close_matches(name.lower().replace("-", "_"), self.keys, n=1)
+            close = difflib.get_close_matches(name.lower().replace("-", "_"), [*self.keys, *self._foreign], n=1)
             if close:
-                return f'did you mean "{close[0]}"?'
+                return f'did you mean "{close[0]}"?' if close[0] in self.keys else f"use {self._foreign[close[0]]}"
+        if self._otherwise:
+            return self._otherwise
         known = ", ".join(self.keys)
         return f"{printable(name)} is none of: {known}" if len(self.keys) > 12 else f"the keys here are {known}"
 

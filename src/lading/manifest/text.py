@@ -11,7 +11,9 @@ from lading.model.errors import LadingError
 
 FILE_NAME = "lading.toml"
 LARGEST = 256 * 1024  # bytes; a hundred times what a large project writes
-LONGEST_LINE = 4096  # characters; bounds the parts of a dotted key, which the TOML reader handles in quadratic time
+LONGEST_LINE = 4096  # characters
+MOST_PARTS = 32  # of a dotted key; the TOML reader handles them in quadratic time and space
+_DOTTED = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"]*+"|'[^']*+')[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}""")
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _REMEDIES = (
@@ -30,6 +32,19 @@ _REMEDIES = (
     ("Invalid initial character", "a table in { } has no comma before the }; other keys of letters stand in quotes"),
     ("Invalid hex value", "write \\\\ for a backslash, or use single quotes"),
     ("Unescaped '\\'", "write \\\\ for a backslash, or use single quotes"),
+    ("Expected ']' at the end of a table", "close the bracket; a name with spaces or accents stands in quotes"),
+)
+# What stands at the place of an error often says more than the reader does; the first that fits is told.
+_SIGHTS = (
+    (re.compile(r"<<<<<<< |=======$|>>>>>>> "), "a merge left this here: decide for one side"),
+    (re.compile(r"[\u2018-\u201f\u00ab\u00bb]"), 'write straight quotes: "'),
+    (re.compile(r"[\u00a0\u2000-\u200f\u202f\u205f\u2060\u3000\ufeff]"), "write an ordinary space instead of this one"),
+    (re.compile(r"\s*//"), "comments begin with #"),
+    (re.compile(r"\{"), "this looks like JSON, and a manifest is TOML: lading init --print shows one"),
+    (re.compile(r"(True|False)\b"), "write true or false, in small letters"),
+    (re.compile(r"(None|null|nil)\b"), "leave the key out"),
+    (re.compile(r"\0"), "remove the NUL character"),
+    (re.compile(r";"), "lines end without ;"),
 )
 
 
@@ -46,7 +61,7 @@ def read_text(path: Path) -> str:
             doing="reading the manifest",
             happened=f"there is no file {path}",
             now="nothing was changed",
-            hint=f"go to the directory that holds {FILE_NAME}, or write one",
+            hint=f"go to the directory that holds {FILE_NAME}, or have one written: lading init",
         ) from error
     except ValueError as error:
         raise _unreadable(path, "its path holds a NUL character") from error
@@ -59,7 +74,9 @@ def decode(data: bytes, filename: str) -> str:
     """Return the bytes as text. Raise ``manifest-invalid`` for what is too large or no UTF-8."""
     if len(data) > LARGEST:
         raise invalid([_whole(filename, f"is larger than {LARGEST // 1024} KiB", "is this the right file?")])
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        raise invalid([_whole(filename, "is UTF-32, and TOML is UTF-8", "save it as UTF-8")])
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or _looks_wide(data):
         raise invalid([_whole(filename, "is UTF-16, and TOML is UTF-8", "save it as UTF-8")])
     if data.startswith(b"\xef\xbb\xbf"):
         remedy = 'save it as "UTF-8 without BOM"'
@@ -81,20 +98,19 @@ def decode(data: bytes, filename: str) -> str:
         raise invalid([problem]) from error
 
 
+def _looks_wide(data: bytes) -> bool:
+    """Tell whether every second byte is NUL, as in UTF-16 without a mark."""
+    head = data[:64]
+    return len(head) >= 8 and (not any(head[::2]) or not any(head[1::2]))
+
+
 def parse(text: str, filename: str) -> dict[str, Any]:
     """Return what the TOML says. Raise ``manifest-invalid`` with the place of the syntax error."""
     if len(text.encode(errors="surrogatepass")) > LARGEST:
         raise invalid([_whole(filename, f"is larger than {LARGEST // 1024} KiB", "is this the right file?")])
     for number, line in enumerate(text.split("\n"), start=1):
-        if len(line) > LONGEST_LINE:
-            problem = Problem(
-                file=filename,
-                key="",
-                text=f"the line has {len(line)} characters, more than {LONGEST_LINE}",
-                remedy="break it",
-                line=number,
-                column=LONGEST_LINE + 1,
-            )
+        problem = _too_long(line, number, filename)
+        if problem is not None:
             raise invalid([problem])
     try:
         return tomllib.loads(text)
@@ -120,6 +136,21 @@ def invalid(problems: list[Problem]) -> LadingError:
     )
 
 
+def _too_long(line: str, number: int, filename: str) -> Problem | None:
+    if len(line) > LONGEST_LINE:
+        said, remedy, column = (
+            f"the line has {len(line)} characters, more than {LONGEST_LINE}",
+            "break it",
+            LONGEST_LINE,
+        )
+    elif line.count(".") >= MOST_PARTS and (found := _DOTTED.search(line)) is not None:
+        said, remedy = f"a key has more than {MOST_PARTS} parts", "no key of a manifest has that many"
+        column = found.start()
+    else:
+        return None
+    return Problem(file=filename, key="", text=said, remedy=remedy, line=number, column=column + 1)
+
+
 def _syntax_problem(error: tomllib.TOMLDecodeError, text: str, filename: str) -> Problem:
     message = str(error)
     match = _PLACE.search(message)
@@ -133,9 +164,18 @@ def _syntax_problem(error: tomllib.TOMLDecodeError, text: str, filename: str) ->
     line, column = len(lines), len(lines[-1]) + 1
     if match and match[1]:
         line, column = int(match[1]), int(match[2])
+        remedy = _seen(lines[line - 1], column) or remedy
     elif said.startswith("Invalid value"):
         said, remedy = "The text ends in the middle of a value", "is a list or a table in { } left open?"
     return Problem(file=filename, key="", text=_own_words(said), remedy=remedy, line=line, column=column)
+
+
+def _seen(line: str, column: int) -> str:
+    """Return what to do about what stands at a place."""
+    seen = next((remedy for sight, remedy in _SIGHTS if sight.match(line, column - 1)), "")
+    if not seen and re.search(r"[=\[,]\s*[+-]?0$", line[: column - 1]) and line[column - 1 : column].isdigit():
+        return "numbers have no leading zero"
+    return seen
 
 
 def _own_words(said: str) -> str:

@@ -1,6 +1,7 @@
 """What the grammar knows and this version does not do yet: refused by name, never ignored."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -192,15 +193,16 @@ def _values(manifest: Manifest, steps: list[str], environment: str) -> Iterator[
 
 def _step(path: Path, value: Any, step: str, environment: str) -> Iterator[tuple[Path, Any]]:
     if step == "*":
-        for name, item in value.items():
-            if path != ("environments",) or name == environment:
-                yield (*path, name), item
+        # Of all environments only the one in question: there may be thousands, and each is asked about.
+        chosen = {environment: value[environment]} if path == ("environments",) else value
+        yield from (((*path, name), item) for name, item in chosen.items())
         return
     item = getattr(value, step)
-    if item != _default(type(value), step):
+    if item != _default(type(value), step):  # type: ignore[arg-type]  # a class is hashable
         yield (*path, step), item
 
 
+@cache
 def _default(kind: type, name: str) -> Any:
     field = next(field for field in msgspec.structs.fields(kind) if field.name == name)
     return field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default

@@ -29,8 +29,10 @@ _SSH = (
     r"(/[A-Za-z0-9._/@+-]*)?"
 )
 _TEMPLATE_HINT = (r"\{\{", "templates such as {{NAME}} stand in smoke steps only")
+_SHELL_HINT = (r"\$", "nothing is filled in here: write the value itself")
 _DOMAIN_HINTS = (
     _TEMPLATE_HINT,
+    _SHELL_HINT,
     (r"://", "leave out the scheme"),
     (r"/", "leave out the path"),
     (r"\*", "wildcards are not taken"),
@@ -59,13 +61,16 @@ def inside(should: str) -> Text:
     return Text(should, name="path", pattern=r"^[^\n]+$", judge=_inside)
 
 
+_ADDRESS_HINT = (r"^https?://", "the path alone: Lading knows where the service listens")
 COMMAND = Text('a command such as "python -m app.main"', name="command", pattern=r"^[\s\S]*\S[\s\S]*$")
 ANY = Text()
 # Somebody may have put a secret there, so a message never repeats it.
 VALUE = Text("a text in quotes", private=True)
 FILLED = Text("a text in quotes, not empty", pattern=r"^[\s\S]*\S[\s\S]*$")
-ROUTE = Text('a path such as "/api"', name="path", pattern=rf"^{_ROUTE}$", hints=(_TEMPLATE_HINT,))
-PROBE_PATH = Text('a path such as "/ready"', name="path", pattern=rf"^{_ROUTE}{_QUERY}$", hints=(_TEMPLATE_HINT,))
+_SLASH_HINT = (r"^[A-Za-z0-9]", "a path begins with /")
+_ROUTE_HINTS = (_TEMPLATE_HINT, _ADDRESS_HINT, _SLASH_HINT)
+ROUTE = Text('a path such as "/api"', name="path", pattern=rf"^{_ROUTE}$", hints=_ROUTE_HINTS)
+PROBE_PATH = Text('a path such as "/ready"', name="path", pattern=rf"^{_ROUTE}{_QUERY}$", hints=_ROUTE_HINTS)
 REQUEST_PATH = Text('a path such as "/api/status", starting with /', name="path", pattern=r"^/[^\r\n]*$")
 DOMAIN = Text(
     'a domain such as "example.org"', name="domain", pattern=rf"^{_DOMAIN}$", longest=253, hints=_DOMAIN_HINTS
@@ -100,7 +105,12 @@ VALUE_NAME = Text(
     longest=64,
     private=True,
 )
-VARIABLE = Text('the name of a variable such as "DATABASE_URL"', name="variable", pattern=VARIABLE_PATTERN)
+VARIABLE = Text(
+    'the name of a variable such as "DATABASE_URL"',
+    name="variable",
+    pattern=VARIABLE_PATTERN,
+    hints=((r"\$", "the name alone, without $"),),
+)
 ABSOLUTE = Text(
     'an absolute path such as "/srv/receipts"', name="path", pattern=r"^/[^\s{}]*$", hints=(_TEMPLATE_HINT,)
 )

@@ -9,6 +9,7 @@ SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-se
            "uwsgi")  # fmt: skip
 RUNNERS = (("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("pdm", "run"), ("hatch", "run"), ("python", "-m"),
            ("python3", "-m"))  # fmt: skip
+LONGEST = 1000  # characters of a command that somebody wrote to be run
 MIGRATES = re.compile(
     r"\b(alembic\b.*\bupgrade|manage\.py\s+migrate|flask\s+(--app\s+\S+\s+)?db\s+upgrade|aerich\s+upgrade)"
 )
@@ -29,7 +30,7 @@ class Parts(NamedTuple):
 
 def dissect(command: str) -> Parts:
     """Split a command line of a shell into the program that stays and what runs before it."""
-    command = _unwrapped(command)
+    command = _unwrapped(command) if len(command) <= LONGEST else ""
     pieces = [piece.strip() for piece in re.split(r"&&|;|\n", command) if piece.strip()]
     migrations = tuple(piece for piece in pieces if MIGRATES.search(piece))
     left = [piece for piece in pieces if not MIGRATES.search(piece) and not piece.startswith(("#", "set ", "cd "))]

@@ -4,12 +4,15 @@ import re
 from typing import NamedTuple
 
 from lading.manifest.words import CODE_VARIABLES, SECRET_PATTERN
-from lading.survey.layout import Row, text
+from lading.model.placeholders import placeholder
+from lading.survey.layout import Row, inline, text
+from lading.survey.names import valid_name
 from lading.survey.values import Survey, Variable
 
 MOST_DEFAULTS = 30  # variables with a default that are listed; they are for information
-PLACEHOLDER = re.compile(
-    r"(change|replace)[-_ ]?(me|this|it)|your[-_ ]|<.*>|^x{3,}$|^\.\.\.$|^todo$|example\.(com|org)|^(none|null)$",
+# Directories that a program fills, by the names of the variables that say where they are.
+KEPT = re.compile(
+    r"(UPLOAD|MEDIA|DATA|STORAGE|WORKSPACE|RECEIPT|ATTACHMENT|FILE|DOCUMENT)\w*_?(DIR|DIRECTORY|FOLDER|ROOT)$|(^|_)UPLOADS$",
     re.IGNORECASE,
 )
 FLAGS = {"True": "False", "true": "false", "1": "0", "on": "off", "yes": "no", "t": "f"}
@@ -18,11 +21,12 @@ OPTIONAL = re.compile(r"_DSN$|SENTRY", re.IGNORECASE)
 
 
 class Configuration(NamedTuple):
-    """The rows of [env] and [secrets], variables that local sets by itself, and what is not sure."""
+    """The rows of [env] and [secrets], the directories that outlive releases, and what is not sure."""
 
     env: tuple[Row, ...]
     required: tuple[Row, ...]
     optional: tuple[Row, ...]
+    volumes: tuple[Row, ...]
     doubts: tuple[str, ...]
 
 
@@ -36,6 +40,7 @@ def configuration_of(survey: Survey) -> Configuration:
         (*sorter.env, *sorter.open, *sorter.defaults[:MOST_DEFAULTS]),
         tuple(sorter.required),
         tuple(sorter.optional),
+        tuple(sorter.volumes),
         tuple(sorter.doubts),
     )
 
@@ -48,6 +53,7 @@ class _Sorter:
         self.defaults: list[Row] = []
         self.required: list[Row] = []
         self.optional: list[Row] = []
+        self.volumes: list[Row] = []
         self.doubts: list[str] = []
         database = survey.database
         self.given = database.variable if database is not None and database.engine == "sqlite" else ""
@@ -63,6 +69,10 @@ class _Sorter:
             self._secret(variable)
         elif name in CODE_VARIABLES:
             self.doubts.append(f"{variable.place} reads {name}, which decides what code runs: it is not configuration")
+        elif KEPT.search(name) and self.survey.app is not None:
+            directory = self._fresh(re.sub(r"_?(DIR|DIRECTORY|FOLDER|ROOT)$", "", name, flags=re.IGNORECASE))
+            reason = f"{variable.place}: a directory that outlives releases"
+            self.volumes.append(Row(directory, inline([("env", text(name))]), reason))
         else:
             self._plain(variable)
 
@@ -98,12 +108,16 @@ class _Sorter:
             return _elsewhere(database.engine, f"{database.place}")
         return ""
 
+    def _fresh(self, text: str) -> str:
+        name = valid_name(text)
+        return name if name not in {row.key for row in self.volumes} else f"{name[:30]}-{len(self.volumes) + 1}"
+
     def _plain(self, variable: Variable) -> None:
         name, default, place = variable.name, variable.default, f"{variable.place}"
         sampled = variable.place.file.rpartition("/")[2].startswith((".env", "env", "example"))
         if default is not None and _is_debug(name) and default in FLAGS:
             self.env.append(Row(name, text(FLAGS[default]), f"{place}: on unless told otherwise"))
-        elif default and not PLACEHOLDER.search(default) and (variable.required or sampled):
+        elif default and not placeholder(name, default, "local") and (variable.required or sampled):
             self.env.append(Row(name, text(default), f"{place}: as there; environments may set another"))
         elif variable.required or (default is None and sampled):
             reason = f"{place}: needs a value, here or in the env of each environment"

@@ -204,7 +204,7 @@ def _environment(value: Any) -> Iterator[tuple[str, str | None]]:
     elif isinstance(value, list):
         pairs = [(name, item if equals else None) for name, equals, item in (str(x).partition("=") for x in value)]
     for name, item in pairs:
-        if re.fullmatch(r"[A-Za-z_]\w*", name):
+        if re.fullmatch(r"[A-Za-z_]\w{0,63}", name, re.ASCII):
             text = None if item is None else str(item).lower() if isinstance(item, bool) else str(item)
             default = re.fullmatch(r"\$\{\w+:?-([^}]*)\}", text or "")
             yield name, default[1] if default else None if "$" in (text or "") else text

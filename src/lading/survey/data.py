@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lading.survey.code import Code, Module, calls
 from lading.survey.django import Django, database_values, entry
 from lading.survey.files import Repository
-from lading.survey.values import Database, Migration, Place, Variable
+from lading.survey.values import App, Database, Migration, Place, Variable
 
 NAMED = re.compile(r"(^|_)(DATABASE|DB|SQLALCHEMY|SQLITE|POSTGRES|POSTGRESQL|PG)\w*_?(URL|URI|DSN)$", re.IGNORECASE)
 PATHS = re.compile(r"(^|_)(DATABASE|DB|SQLITE)(_?(PATH|FILE|FILENAME|NAME|LOCATION))?$", re.IGNORECASE)
@@ -109,7 +109,7 @@ def _django_sqlite(module: Module, value: ast.expr, name: ast.expr | None, varia
 
 
 def find_migration(
-    repository: Repository, django: Django | None, context: str, packages: frozenset[str]
+    repository: Repository, django: Django | None, context: str, packages: frozenset[str], app: App | None
 ) -> Migration | None:
     """Return the command that migrates, and what it is known by."""
     at = "" if context == "." else f"{context}/"
@@ -122,6 +122,7 @@ def find_migration(
         return None
     ini = found[0].removeprefix(at)
     if "flask-migrate" in packages:
-        return Migration(command="flask db upgrade", place=Place(found[0]))
+        named = f"--app {app.module}:{app.name} " if app is not None and app.name else ""
+        return Migration(command=f"flask {named}db upgrade", place=Place(found[0]))
     command = "alembic upgrade head" if ini == "alembic.ini" else f"alembic -c {ini} upgrade head"
     return Migration(command=command, place=Place(found[0]))

@@ -24,7 +24,6 @@ USUAL_PLACES = ("backend", "server", "api", "app", "web", "src")
 # Locks of other tools, and the commands that write what they lock with hashes.
 EXPORTS = {
     "poetry.lock": "uvx --quiet --with poetry-plugin-export poetry export --output requirements.txt",
-    "pdm.lock": "uvx --quiet pdm export --prod --output requirements.txt",
     "Pipfile.lock": "uvx --quiet pipenv requirements --hash > requirements.txt",
 }
 COMPILE = "uv pip compile --quiet --generate-hashes"
@@ -159,7 +158,9 @@ def find_dependencies(repository: Repository, context: str, imported: set[str]) 
     names = [name for name in (place.requirements, place.source) if name is not None]
     lines = list(requirement_lines(repository, place.at, names))
     project, poetry = table(place.data, "project"), table(place.data, "tool", "poetry", "dependencies")
-    broken = [f"{place.at}{PYPROJECT} is no TOML, so nothing was read from it"] if place.broken else []
+    doubts = [f"{place.at}{PYPROJECT} is no TOML, so nothing was read from it"] if place.broken else []
+    if place.has("pdm.lock") and choice is not None and choice.bundle == "uv.lock":
+        doubts.append(f"{place.at}pdm.lock is not read: uv resolves anew, and may choose other versions")
     return Dependencies(
         context=context,
         source=place.at + choice.source if choice is not None else "",
@@ -168,7 +169,7 @@ def find_dependencies(repository: Repository, context: str, imported: set[str]) 
         commands=commands if context == "." else tuple(f"({_cd(context)} && {command})" for command in commands),
         packages=package_names(repository, place.at, place.data, lines),
         python=str(project.get("requires-python") or poetry.get("python") or ""),
-        doubts=(*broken, *doubtful(lines)),
+        doubts=(*doubts, *doubtful(lines)),
     )
 
 

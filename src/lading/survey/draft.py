@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from lading.manifest import check_text
+from lading.model.errors import LadingError
 from lading.survey.commands import dissect, joined, listening, server_of
 from lading.survey.configuration import Configuration, configuration_of
 from lading.survey.layout import Block, Row, inline, rendered, text
@@ -40,7 +43,28 @@ def draft(survey: Survey, *, migrations: bool | None = None) -> Draft:
 
     ``migrations`` says whether the version carries migrations out; the manifest's own rules are asked when it is None.
     """
-    migrations = takes_migrations() if migrations is None else migrations
+    whole = _whole(survey, takes_migrations() if migrations is None else migrations)
+    problem = _problem(whole.text)
+    if not problem:
+        return whole
+    doubts = (*survey.doubts, f"what was found makes no valid manifest, so little of it was taken: {problem}")
+    return Draft(_text(survey, [_project(survey), _build(survey), *_nothing(), *_environments()]), "", doubts)
+
+
+def _problem(text: str) -> str:
+    try:
+        problems = check_text(text).problems
+    except LadingError as error:
+        return next(iter(error.details), error.happened)
+    return str(problems[0]) if problems else ""
+
+
+def _text(survey: Survey, blocks: list[Block]) -> str:
+    head = ["#:schema ./.lading.schema.json"] if survey.schema else []
+    return "\n".join([*head, *(f"# {line}" for line in HEAD)]) + "\n\n" + rendered(blocks)
+
+
+def _whole(survey: Survey, migrations: bool) -> Draft:
     start = start_of(survey)
     settings = configuration_of(survey)
     doubts = [*survey.doubts]
@@ -49,7 +73,9 @@ def draft(survey: Survey, *, migrations: bool | None = None) -> Draft:
         probes = probes_of(survey)
         doubts += probes.doubts
         blocks.append(_web(survey, start, probes.rows))
-    blocks += [_worker(program) for program in survey.workers]
+        blocks += _volumes("web", settings)
+    for program in survey.workers:
+        blocks += [_worker(program), *_volumes(_worker_name(program), settings)]
     blocks += _databases(survey, doubts, migrations=migrations)
     blocks += [_job(program) for program in survey.jobs]
     if start is not None:
@@ -61,10 +87,8 @@ def draft(survey: Survey, *, migrations: bool | None = None) -> Draft:
         doubts.append("nothing was found that runs: fill in [services.web], or [jobs.NAME] for what runs to its end")
     blocks += [*_variables(survey, settings), *_environments()]
     doubts += [*settings.doubts, *_doubts(survey, start)]
-    head = ("#:schema ./.lading.schema.json",) if survey.schema else ()
-    lines = [*head, *(f"# {line}" for line in HEAD)]
-    body = "\n".join(lines) + "\n\n" + rendered(blocks)
-    return Draft(body, start.missing if start is not None else "", tuple(dict.fromkeys(doubts)))
+    missing = start.missing if start is not None else ""
+    return Draft(_text(survey, blocks), missing, tuple(dict.fromkeys(doubts)))
 
 
 def _project(survey: Survey) -> Block:
@@ -86,8 +110,9 @@ def _build(survey: Survey) -> Block:
     if found.context != ".":
         rows.append(Row("context", text(found.context), "the dependencies stand there; paths below are relative to it"))
     if survey.image:
+        path = survey.image.removeprefix("" if found.context == "." else f"{found.context}/")
         rows.append(
-            Row("", "", f"{survey.image} is there too; this version runs bundles as plain processes, not images.")
+            Row("dockerfile", text(path), "instead of bundle: an image, for hosts with a container engine", off=True)
         )
     return Block(header="[build.app]", rows=tuple(rows), reason="one artifact for every environment")
 
@@ -98,15 +123,23 @@ def _web(survey: Survey, start: Start, probes: tuple[Row, ...]) -> Block:
 
 
 def _worker(program: Program) -> Block:
-    name = valid_name(program.name)
+    name = _worker_name(program)
     words = dissect(program.command).words
     server = server_of(words)
-    name = f"{name}-worker" if name == "web" else name
     command = program.command if program.reason else joined(words)
     rows = [Row("command", text(command), f"{program.place}{'  ' if program.reason else ''}{program.reason}")]
     if server is not None:
         rows = [Row("command", text(joined(listening(words, server))), f"{program.place}")]
     return Block(header=f"[services.{name}]", rows=tuple(rows), reason="no port: it takes no requests")
+
+
+def _worker_name(program: Program) -> str:
+    name = valid_name(program.name)
+    return "web-worker" if name == "web" else name
+
+
+def _volumes(service: str, settings: Configuration) -> list[Block]:
+    return [Block(header=f"[services.{service}.volumes]", rows=settings.volumes)] if settings.volumes else []
 
 
 def _databases(survey: Survey, doubts: list[str], *, migrations: bool) -> list[Block]:
@@ -123,12 +156,15 @@ def _databases(survey: Survey, doubts: list[str], *, migrations: bool) -> list[B
     rows = [Row("engine", '"sqlite"', f"{found.place}"), _given(found)]
     if found.scheme:
         rows.append(Row("url_scheme", text(found.scheme), f"{found.place}: the driver's own"))
+    rows += _migrate(survey, doubts, migrations=migrations)
     if found.fixed:
         doubts.append(
-            f"{found.place} has a fixed path, so the next release would begin with an empty database: "
-            f"let the program read {found.variable}"
+            f"{found.place} has a fixed path, so the next release would begin with an empty database: let the program "
+            f"read {found.variable}, then switch [databases.main] on"
         )
-    rows += _migrate(survey, doubts, migrations=migrations)
+        off = [msgspec.structs.replace(row, off=True) for row in rows]
+        header = Row("[databases.main]", "", f"once the program reads {found.variable}", off=True)
+        return [Block(header="", rows=(header, *off))]
     reason = "a directory that outlives releases; Lading names the file"
     return [Block(header="[databases.main]", rows=tuple(rows), reason=reason)]
 
@@ -215,14 +251,19 @@ def _names(key: str, rows: tuple[Row, ...]) -> list[Row]:
 
 
 def _environments() -> list[Block]:
+    requires = Row("requires", '{ passed = "stage" }', "takes what stage has tested, nothing else")
     return [
         Block(header="[environments.local]", reason="this machine, for trying"),
-        Block(header="[environments.stage]", reason='domain = "stage.example.org" gives it a name'),
-        Block(
-            header="[environments.production]",
-            rows=(Row("requires", '{ passed = "stage" }', "takes what stage has tested, nothing else"),),
-        ),
+        Block(header="[environments.stage]", rows=_elsewhere("stage.example.org")),
+        Block(header="[environments.production]", rows=(requires, *_elsewhere("example.org"))),
     ]
+
+
+def _elsewhere(domain: str) -> tuple[Row, ...]:
+    return (
+        Row("host", text(f"ssh://deploy@{domain}"), "another machine with an agent; else it is this one", off=True),
+        Row("domain", text(domain), "the name it is reached by; else it is a port of its own", off=True),
+    )
 
 
 def _doubts(survey: Survey, start: Start | None) -> list[str]:

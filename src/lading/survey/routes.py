@@ -12,7 +12,7 @@ ROUTERS = frozenset(
     ("fastapi.APIRouter", "fastapi.routing.APIRouter", "flask.Blueprint", "flask.blueprints.Blueprint",
      "quart.Blueprint", "starlette.routing.Router")
 )  # fmt: skip
-PLAIN = re.compile(r"/[A-Za-z0-9._~/-]*")
+PLAIN = re.compile(r"/[A-Za-z0-9._~/-]{0,200}")
 READY = re.compile(r"(^|[/_-])(ready|readyz|readiness)/?$", re.IGNORECASE)
 HEALTH = re.compile(
     r"(^|[/_-])(healthz?|health[_-]?check|livez?|liveness|alive|ping|up|heartbeat|_stcore/health)(/live)?/?$",

@@ -16,8 +16,8 @@ from lading.survey.files import Repository, is_aside
 from lading.survey.names import valid_name
 from lading.survey.packages import read_toml
 from lading.survey.routes import HEALTH, READY, Routes, pick, pick_front
-from lading.survey.values import App, Dependencies, Migration, Place, Program, Survey, Variable
-from lading.survey.variables import find_variables, variable
+from lading.survey.values import App, Dependencies, DotEnv, Migration, Place, Program, Survey, Variable
+from lading.survey.variables import SAMPLES, find_variables, variable
 from lading.survey.workers import find_scripts as find_jobs
 from lading.survey.workers import find_workers
 
@@ -59,7 +59,7 @@ class _Surveyor:
         routes = django_routes(code, django) if django is not None else Routes(code).all
         hosts = allowed_hosts(code, django) if django is not None else None
         database = find_database(code, django, variables, packages, served)
-        migration = find_migration(repository, django, self.context, packages) or _named_migration(migrations)
+        migration = find_migration(repository, django, self.context, packages, app) or _named_migration(migrations)
         name, reason = self._name()
         self._doubt(dependencies, stack, code)
         return Survey(
@@ -86,7 +86,7 @@ class _Surveyor:
             front_end=self._front_end(),
             doubts=tuple(dict.fromkeys(self.doubts)),
             has_git=repository.exists(".git"),
-            open_env=repository.exists(f"{self.at}.env") and not _ignores_env(repository),
+            dotenv=self._dotenv(),
             schema=repository.has(".lading.schema.json"),
         )
 
@@ -103,6 +103,12 @@ class _Surveyor:
         project = self.project.get("project")
         text = project.get("description") if isinstance(project, dict) else None
         return text.strip()[:200] if isinstance(text, str) and text.isprintable() else ""
+
+    def _dotenv(self) -> DotEnv:
+        samples = [name for name in SAMPLES if self.repository.has(name)]
+        return DotEnv(
+            there=self.repository.exists(".env"), example=next(iter(samples), ""), ignored=_ignores_env(self.repository)
+        )
 
     def _front_end(self) -> str:
         """Return the directory of a front end that npm builds, empty where there is none."""
@@ -157,7 +163,7 @@ class _Surveyor:
         found: dict[str, Program] = {}
         for program in listed:
             words = dissect(program.command).words
-            if not words or needs_shell(words):
+            if not words or needs_shell(words) or valid_name(program.name) in found:
                 self.doubts.append(f"{program.place}: {program.name} needs a shell, and Lading runs none")
                 continue
             found[valid_name(program.name)] = program

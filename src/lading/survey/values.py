@@ -116,6 +116,14 @@ class DjangoFacts(msgspec.Struct, frozen=True, kw_only=True):
     statics: bool = False
 
 
+class DotEnv(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether there is an ``.env``, an example of one, and whether git is told to leave it out."""
+
+    there: bool
+    example: str
+    ignored: bool
+
+
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that was found. ``doubts`` are for a person to look at, in sentences."""
 
@@ -141,6 +149,6 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     front_end: str
     has_git: bool
-    open_env: bool
+    dotenv: DotEnv
     schema: bool
     doubts: tuple[str, ...]

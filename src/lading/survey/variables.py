@@ -10,7 +10,8 @@ from lading.survey.files import Repository
 from lading.survey.settings import setting_variables
 from lading.survey.values import Place, Variable
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+LONGEST = 200  # characters of a default that is worth showing
 # What the runtime gives, what a shell, a test run or a build server sets, and what Python itself reads.
 GIVEN = re.compile(
     r"PORT|HOST|UVICORN_(PORT|HOST)|FORWARDED_ALLOW_IPS|PATH|HOME|USER|LOGNAME|SHELL|PWD|TMPDIR|TEMP|TMP|LANG|LC_\w+|TZ"
@@ -23,7 +24,7 @@ SAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.exa
 # Reading by these fails nowhere; by the objects below it does, unless a default is given.
 LENIENT = frozenset(("os.getenv", "os.environ.get", "os.environ.setdefault", "os.environ.pop"))
 ENVS = frozenset(("environ.Env", "environs.Env", "starlette.config.Config", "decouple.AutoConfig", "decouple.Config"))
-LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=(?P<value>.*)")
+LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]{0,63})\s*=(?P<value>.*)")
 TYPED = frozenset(("str", "int", "float", "bool", "list", "json", "dict", "url", "path", "get_value", "db", "db_url",
                    "cache", "cache_url", "email_url", "dj_db_url", "dj_cache_url", "dj_email_url", "log_level",
                    "timedelta", "decimal", "uuid"))  # fmt: skip
@@ -51,6 +52,7 @@ def find_variables(repository: Repository, code: Code, context: str) -> list[Var
 
 def variable(name: str, place: Place, *, required: bool, default: str | None, kind: str = "text") -> Variable:
     """Return a variable; the value of what may be a secret is not kept, but for the address of an SQLite file."""
+    default = default if default is None or (len(default) <= LONGEST and default.isprintable()) else ""
     sensitive = is_sensitive(name, default or "")
     hidden = sensitive and default is not None and not default.startswith("sqlite")
     return Variable(

@@ -7,6 +7,7 @@ from typing import Any
 
 from lading.survey.apps import has_main_guard
 from lading.survey.code import Code, Module, assignments, calls
+from lading.survey.names import valid_name
 from lading.survey.values import Place, Program
 
 QUEUES = {"celery.Celery": "celery", "huey.RedisHuey": "huey", "huey.SqliteHuey": "huey"}
@@ -65,8 +66,10 @@ def _has_actor(code: Code, module: Module) -> bool:
 
 def find_scripts(code: Code, data: dict[str, Any], place: str) -> list[Program]:
     """Return the console scripts of a pyproject.toml, as commands that need no installed project."""
-    found = []
+    found: list[Program] = []
     for name, target in _declared(data):
+        if valid_name(name) in {valid_name(program.name) for program in found}:
+            continue
         module_name, _, function = target.partition(":")
         module = code.named(module_name.strip())
         if module is None or not re.fullmatch(r"[A-Za-z_]\w*", function) or _serves(code, module):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from benchmarks import build, cli, cutovers, first, memory, overhead, run
+from benchmarks import build, cli, cutovers, first, manifests, memory, overhead, run
 from benchmarks.account import Mark, Record, summary
 from benchmarks.asking import Asker
 from benchmarks.house import free_ports
@@ -140,6 +140,19 @@ def test_tasks_are_given_out_once() -> None:
     for thread in threads:
         thread.join()
     assert len(taken) == 100
+
+
+def test_one_wrong_answer_of_many_shows() -> None:
+    """A share is not rounded up to all, and an answer counts only with its messages and exit status 2."""
+    good, bad = manifests.Ran(2, {}, 0.1, 20.0), manifests.Ran(1, {}, 9.0, 300.0)
+    found = manifests.figures([(True, good)] * 1999 + [(False, bad)], [good], [bad])
+    assert [(figure.value, figure.holds) for figure in found[:2]] == [(99.9, False), (0.0, False)]
+    assert [figure.holds for figure in found[3:]] == [False, False, False]
+    path = manifests.corpus()[0]
+    told = {"error": {"details": manifests.expected(path)}}
+    assert manifests.is_as_expected(path, good._replace(told=told))
+    assert not manifests.is_as_expected(path, good._replace(told=told, status=1))
+    assert not manifests.is_as_expected(path, good)
 
 
 def test_unknown_campaigns_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

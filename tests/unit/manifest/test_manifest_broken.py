@@ -1,16 +1,29 @@
 """A corpus of broken manifests, each with the messages it must give."""
 
 import json
+import re
 import tomllib
+from importlib import resources
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from lading.manifest import check_text, load, schema
+from lading.manifest.schema import shipped, text
+from lading.manifest.text import LONGEST_LINE, MOST_PARTS
 from lading.model.errors import LadingError
+from tests.unit.manifest.corpus import corpus, expected
 
-CORPUS = sorted((Path(__file__).parent / "broken").glob("*.toml"))
+ROOT = Path(__file__).parents[3]
+ANEW = "run python -m tests.unit.manifest.corpus and look at the difference"
+
+CORPUS = corpus()
+EXAMPLES = [
+    *sorted(ROOT.glob("examples/*/lading.toml")),
+    *sorted(ROOT.glob("tests/unit/survey/shapes/*/lading.toml")),
+    Path(str(resources.files("lading.manifest").joinpath("example.toml"))),
+]
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 
 
@@ -22,14 +35,18 @@ def readable() -> list[Path]:
             tomllib.loads(path.read_bytes().decode())
         except (ValueError, RecursionError):
             continue
-        if max(map(len, path.read_text().splitlines()), default=0) <= 4096:
+        lines = path.read_text().splitlines()
+        if (
+            max(map(len, lines), default=0) <= LONGEST_LINE
+            and max(line.count(".") for line in lines or "-") < MOST_PARTS
+        ):
             found.append(path)
     return found
 
 
 def test_the_corpus_is_large_enough():
-    """At least sixty ways to get a manifest wrong are kept."""
-    assert len(CORPUS) >= 60
+    """A hundred and fifty ways to get a manifest wrong are kept."""
+    assert len(CORPUS) >= 150
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
@@ -39,7 +56,54 @@ def test_a_broken_manifest_gives_exactly_its_messages(path):
         load(path)
     assert caught.value.exit_status == 2
     assert caught.value.code == "manifest-invalid"
-    assert list(caught.value.details) == path.with_suffix(".expected").read_text().splitlines()
+    assert list(caught.value.details) == expected(path), ANEW
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_every_message_names_a_line_that_is_there(path):
+    """A place lies within the file; only what concerns the file as a whole has none."""
+    lines = path.read_bytes().count(b"\n") + 1
+    for message in expected(path):
+        place = re.match(rf"{re.escape(path.name)}(?::(\d+):(\d+))?  ", message)
+        assert place, message
+        assert place[1] is None or (1 <= int(place[1]) <= lines and int(place[2]) >= 1), message
+        assert place[1] is not None or len(expected(path)) == 1
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_what_is_shown_as_right_is_right_to_the_schema(path):
+    """Every manifest of the examples, of the reference and of lading init passes the schema and the checker."""
+    data = tomllib.loads(path.read_text())
+    assert [error.message for error in VALIDATOR.iter_errors(data)] == []
+    assert check_text(path.read_text()).problems == ()
+
+
+def test_the_schema_catches_most_of_the_corpus():
+    """An editor that knows the schema shows all but what spans several keys, and what is no TOML at all."""
+    caught = [path for path in readable() if not VALIDATOR.is_valid(tomllib.loads(path.read_bytes().decode()))]
+    assert len(caught) >= 60
+
+
+def test_the_shipped_schema_is_that_of_the_grammar():
+    """The file in the package is written by make docs: python -m lading.manifest.schema."""
+    assert shipped() == text()
+
+
+def test_the_schema_explains_every_key():
+    """What an editor shows beside a key is the key's meaning."""
+    pending = [schema()]
+    while pending:
+        part = pending.pop()
+        for key, value in part.get("properties", {}).items():
+            assert value["description"], key
+        pending += [item for item in _inner(part) if isinstance(item, dict)]
+
+
+def _inner(part):
+    yield from part.get("properties", {}).values()
+    yield from part.get("anyOf", [])
+    yield part.get("additionalProperties")
+    yield part.get("items")
 
 
 @pytest.mark.parametrize("path", readable(), ids=lambda path: path.stem)
