@@ -54,6 +54,8 @@ stop)
     if [ -f "$place/exec/containerd/containerd.pid" ]; then
         kill "$(cat "$place/exec/containerd/containerd.pid")" 2>/dev/null || true
     fi
+    # With live-restore an engine leaves its mounts for the next one; these are all below its own directory.
+    awk -v place="$place/" 'index($2, place) == 1 { print $2 }' /proc/mounts | sort -r | xargs --no-run-if-empty umount
     rm -rf "$place" || echo "engine: $place could not be removed"
     ;;
 *)
