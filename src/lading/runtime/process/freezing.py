@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lading.model.errors import LadingError
 from lading.runtime.process import limits
-from lading.runtime.process.identity import PROC, Process, Stat, has_variable, send, stat_of, stats
+from lading.runtime.process.identity import PROC, Process, Stat, send, stat_of, stats, variables_of
 from lading.runtime.process.records import Record, Records
 
 STANDING = frozenset("TtZXx")  # stopped, traced, or dead
@@ -54,7 +54,7 @@ class Family:
         return not self._leaders.isdisjoint((stat.process.pid, stat.group, stat.session))
 
     def _marked(self, pid: int) -> bool:
-        return any(has_variable(pid, mark) for mark in self._marks)
+        return not self._marks.isdisjoint(variables_of(pid))
 
 
 def freeze(family: Family, note: Callable[[Process], None], seconds: float = STOPPING) -> None:

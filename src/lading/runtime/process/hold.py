@@ -229,9 +229,11 @@ class Hold:
     def _went_well(self, prepared: Prepared) -> bool:
         try:
             self._custody.prepare()
+            family = Family(self._others())
+            family.members()  # who is a stranger is not looked at again
             with self._custody.writing_shut(self._plan.limit):
                 self._frozen_at = time.monotonic()
-                freeze(Family(self._others()), self._folder.note_frozen)
+                freeze(family, self._folder.note_frozen)
                 self._custody.save(self._plan.limit / 2)
             self._folder.begin()
             status = self._run(prepared, self._frozen_at + self._time_to_run())

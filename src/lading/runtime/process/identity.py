@@ -72,10 +72,15 @@ def stats(proc: Path = PROC) -> Iterator[Stat]:
 
 def has_variable(pid: int, variable: bytes, proc: Path = PROC) -> bool:
     """Tell whether a process was started with ``NAME=value`` in its environment (False where it cannot be read)."""
+    return variable in variables_of(pid, proc)
+
+
+def variables_of(pid: int, proc: Path = PROC) -> list[bytes]:
+    """Return the ``NAME=value`` of a process's environment as it was started; nothing where it cannot be read."""
     try:
-        return variable in (proc / str(pid) / "environ").read_bytes().split(b"\0")
+        return (proc / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
-        return False
+        return []
 
 
 @contextmanager
