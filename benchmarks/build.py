@@ -16,7 +16,7 @@ def measure(turns: int = TURNS) -> list[dict[str, Any]]:
         cashback(house, "v1.0.0")
         digests, times = set(), []
         for turn in range(turns):
-            _change(house, turn)
+            change_one_line(house, turn)
             began = time.monotonic()
             release = house.lading("release")[-1]["release"]
             times.append(time.monotonic() - began)
@@ -32,7 +32,7 @@ def figures(times: list[float]) -> list[Figure]:
     return [at_most(figure, median(times), "s", 1.5, "lading release", len(times))]
 
 
-def _change(house: House, turn: int) -> None:
+def change_one_line(house: House, turn: int) -> None:
     file = house.project / FILE
     lines = [line for line in file.read_text("utf-8").splitlines() if not line.startswith("TURN")]
     file.write_text("\n".join([*lines, f"TURN = {turn}"]) + "\n", "utf-8")

@@ -14,7 +14,7 @@ from benchmarks import figures
 from benchmarks.limits import LIMITS
 
 CAMPAIGNS = {
-    "bench": ("cutovers", "hold", "overhead", "cli", "memory", "build", "first", "canary", "manifests"),
+    "bench": ("cutovers", "hold", "overhead", "cli", "memory", "build", "first", "canary", "manifests", "hosts"),
     "chaos": ("chaos",),
 }
 ORDER = tuple(name for names in CAMPAIGNS.values() for name in names)

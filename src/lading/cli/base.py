@@ -47,7 +47,7 @@ def global_options() -> list[click.Parameter]:
             is_eager=True,
             expose_value=False,
             callback=_set("agent"),
-            help="Ask the agent at ADDRESS (unix:///path), whatever the manifest says.",
+            help="Ask the agent at ADDRESS (unix:///path, ssh://USER@HOST), whatever the manifest says.",
         ),
     ]
 

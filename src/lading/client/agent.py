@@ -148,7 +148,8 @@ class Agent:
     def _send(
         self, method: str, url: str, body: Body, content_type: str, timeout: float, **headers: str
     ) -> Iterator[Answer]:
-        sent = {API_HEADER: API_VERSION, USER_HEADER: requester(), "Connection": "close", **headers}
+        sent = {API_HEADER: API_VERSION, USER_HEADER: requester(), **headers}
+        sent["Connection"] = "keep-alive" if self._line.keeps else "close"
         if body is not None:
             sent["Content-Type"] = content_type
         connection, response = self._exchange(method, url, body, sent, timeout)
@@ -156,7 +157,7 @@ class Agent:
             self._check(response)
             yield response
         finally:
-            connection.close()
+            self._line.give_back(connection, may_go_on=response.may_go_on)
 
     def _exchange(
         self, method: str, url: str, body: Body, headers: dict[str, str], timeout: float

@@ -23,13 +23,28 @@ class Line(Protocol):
         """
         ...
 
+    @property
+    def keeps(self) -> bool:
+        """Whether connections are kept for the next request, because opening one takes long."""
+        ...
+
+    def give_back(self, connection: UnixConnection, *, may_go_on: bool) -> None:
+        """Take back a connection whose request has ended; close it, or keep it for the next one."""
+        ...
+
 
 class UnixLine:
     """The way to an agent of this machine; ``start`` is called once when nobody listens, to start it."""
 
+    keeps = False
+
     def __init__(self, address: Address, start: Callable[[], None] | None) -> None:
         self._address = address
         self._start = start
+
+    def give_back(self, connection: UnixConnection, *, may_go_on: bool) -> None:  # noqa: ARG002
+        """Close it: the next one costs nothing."""
+        connection.close()
 
     def connect(self, timeout: float) -> UnixConnection:
         """Connect to the agent's socket."""

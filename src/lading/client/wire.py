@@ -5,6 +5,7 @@ The standard library's client would load TLS and a parser of e-mail with it, a f
 
 import io
 import os
+import select
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -47,6 +48,15 @@ class UnixConnection:
             raise
         self._socket = line
 
+    def take_up(self, timeout: float) -> None:
+        """Use the connection for another request, with this patience in seconds."""
+        self._line.settimeout(timeout)
+
+    def is_idle(self) -> bool:
+        """Tell whether the connection can carry another request: nobody has ended it meanwhile."""
+        # Between two requests there is nothing to read but its end.
+        return self._socket is not None and not select.select([self._socket], [], [], 0)[0]
+
     def close(self) -> None:
         """Close the connection; calling it again does nothing."""
         for end in (self._file, self._socket):
@@ -56,6 +66,7 @@ class UnixConnection:
     def request(self, method: str, url: str, body: Body, headers: Mapping[str, str]) -> None:
         """Send a request; a body of unknown length goes in chunks."""
         self._method = method
+        self.heard = False
         lines = [f"{method} {url} HTTP/1.1", "Host: agent", *(f"{name}: {value}" for name, value in headers.items())]
         whole = b"" if body is None else body
         if not isinstance(whole, bytes):
@@ -76,7 +87,7 @@ class UnixConnection:
 
     def answer(self) -> "Answer":
         """Read the head of the answer; raise :class:`NotHttp`, or another OSError as the socket gives it."""
-        self._file = self._line.makefile("rb")
+        self._file = self._file or self._line.makefile("rb")
         while True:
             self.heard = bool(self._file.peek(1)) or self.heard
             status, reason = _status(_line(self._file))
@@ -84,7 +95,7 @@ class UnixConnection:
             if status >= 200:
                 break
         empty = self._method == "HEAD" or status in EMPTY_STATUSES
-        return Answer(status, reason, headers, io.BufferedReader(_Body(self._file, headers, empty=empty), CHUNK))
+        return Answer(status, reason, headers, _Body(self._file, headers, empty=empty))
 
     @property
     def _line(self) -> socket.socket:
@@ -95,11 +106,17 @@ class UnixConnection:
 class Answer:
     """An answer: status, reason, headers by lower-case name, and the body as a file."""
 
-    def __init__(self, status: int, reason: str, headers: Mapping[str, str], body: io.BufferedReader) -> None:
+    def __init__(self, status: int, reason: str, headers: Mapping[str, str], body: "_Body") -> None:
         self.status = status
         self.reason = reason
         self.headers = headers
-        self.body = body
+        self.body = io.BufferedReader(body, CHUNK)
+        self._raw = body
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the body was read to its end and the connection may carry another request."""
+        return self._raw.ended and self.headers.get("connection", "").lower() != "close"
 
 
 class _Body(io.RawIOBase):
@@ -112,6 +129,11 @@ class _Body(io.RawIOBase):
         self._left: int | None = 0
         if not empty and not self._chunked:
             self._left = _number(headers["content-length"], 10) if "content-length" in headers else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of it has been read."""
+        return self._left == 0 and not self._chunked
 
     def readable(self) -> bool:
         """Tell that it can be read."""

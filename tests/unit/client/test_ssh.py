@@ -2,8 +2,11 @@
 
 import json
 import os
+import socket
 import stat
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,8 @@ from lading.client.ssh.connection import Connection
 from lading.client.ssh.control import Control
 from lading.client.ssh.problems import problem
 from lading.model.errors import LadingError
+from lading.model.interface import API_HEADER, API_VERSION
+from tests.support import until
 
 HOST = SshHost("stage.example.org", "deploy", 2222)
 
@@ -184,3 +189,65 @@ def test_what_a_connection_left_is_removed(tmp_path: Path) -> None:
     os.utime(other.log, (0, 0))
     control.clear()
     assert [path.name for path in (tmp_path / "lading-ssh").iterdir()] == [control.log.name]
+
+
+class _Serving(threading.Thread):
+    """Answers requests on a socket, many on one connection; ``per`` of them, then it ends the connection."""
+
+    def __init__(self, path: Path, per: int) -> None:
+        super().__init__(daemon=True)
+        self._per = per
+        self.connections: list[int] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+
+    def run(self) -> None:
+        while True:
+            try:
+                line, _ = self._listener.accept()
+            except OSError:
+                return
+            with line, line.makefile("rb") as file:
+                self.connections.append(0)
+                for _ in range(self._per):
+                    if not self._answer(line, file):
+                        break
+
+    def _answer(self, line: socket.socket, file: Any) -> bool:
+        while (said := file.readline()) != b"\r\n":
+            if not said:
+                return False
+        self.connections[-1] += 1
+        line.sendall(f"HTTP/1.1 200 OK\r\n{API_HEADER}: {API_VERSION}\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+        return True
+
+    def end(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.join(5)
+
+
+@pytest.mark.parametrize(("per", "limit", "connections"), [(9, 3.0, [4]), (2, 3.0, [2, 2]), (9, 0.0, [1, 1, 1, 1])])
+def test_one_connection_serves_many_requests(
+    monkeypatch: pytest.MonkeyPatch, per: int, limit: float, connections: list[int]
+) -> None:
+    """A round trip is saved where a connection may go on; one that was ended, or has idled too long, is not used."""
+    monkeypatch.setattr("lading.client.ssh.line.IDLE_LIMIT", limit)
+    address = parse_address("ssh://stage")
+    serving = _Serving(Connection(SshHost("stage")).control.forward(address.socket), per)
+    serving.start()
+    agent = Agent(address)
+    for _ in range(4):
+        assert agent.get("/v1/agent") == {}
+        until(lambda: serving.connections and sum(serving.connections))
+        if serving.connections[-1] == per:
+            until(lambda: _ended(agent))
+    agent._line.__del__()  # type: ignore[attr-defined]
+    serving.end()
+    assert serving.connections == connections
+
+
+def _ended(agent: Agent) -> bool:
+    kept = agent._line._kept  # type: ignore[attr-defined]
+    return kept is None or not kept.is_idle()

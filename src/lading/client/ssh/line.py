@@ -1,5 +1,7 @@
 """The way to an agent of another machine: its socket, forwarded through a connection that is shared by commands."""
 
+import time
+
 from lading.client.address import Address, SshHost
 from lading.client.ssh.connection import Connection
 from lading.client.ssh.pipe import PipeConnection, probe
@@ -7,23 +9,38 @@ from lading.client.ssh.problems import command
 from lading.client.wire import UnixConnection
 from lading.model.errors import LadingError
 
+IDLE_LIMIT = 3.0  # seconds a connection is kept for the next request; the agent ends an idle one after five
 REFUSED = b"open failed"  # what ssh notes when the other side does not open a socket
 
 
 class SshLine:
     """The way to an agent over ssh. A command that finds the connection open starts no ssh at all."""
 
+    keeps = True
+
     def __init__(self, address: Address) -> None:
         assert address.host is not None
+        self._kept: UnixConnection | None = None
         self._address = address
         self._host: SshHost = address.host
         self._connection = Connection(address.host)
         self._forward = self._connection.control.forward(address.socket)
         self._mark = self._connection.control.mark(address.socket)
         self._refusals = 0
+        self._kept_until = 0.0
+
+    def __del__(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
 
     def connect(self, timeout: float) -> UnixConnection:
         """Connect to the agent's socket, over a connection that is opened where there is none."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            if time.monotonic() < self._kept_until and kept.is_idle():
+                kept.take_up(timeout)
+                return kept
+            kept.close()
         if self._mark.exists():
             return self._by_pipe(timeout)
         self._refusals = self._noted()
@@ -52,6 +69,15 @@ class SshLine:
         raise self._unreachable(
             "forwarding a socket is not allowed there; a slower way was found", "the same command again"
         )
+
+    def give_back(self, connection: UnixConnection, *, may_go_on: bool) -> None:
+        """Keep it for the next request if it may go on: that saves a round trip to the other machine."""
+        if not may_go_on:
+            connection.close()
+            return
+        if self._kept is not None:
+            self._kept.close()
+        self._kept, self._kept_until = connection, time.monotonic() + IDLE_LIMIT
 
     def _by_pipe(self, timeout: float) -> UnixConnection:
         self._connection.open(timeout=timeout)
