@@ -104,14 +104,15 @@ def test_from_ones_own_machine_to_production_and_back(road: Road) -> None:
 def test_a_cut_connection_holds_up_nothing(road: Road) -> None:
     """Cut in the middle of a rollout, the command connects again and misses no event; the rollout never noticed."""
     road.lading("deploy", "stage", "v1.0.0")
-    process = road.own.begin("deploy", "stage", "v1.1.0", environ=road.client.environ)
-    assert process.stdout is not None
-    told = []
-    while "smoke" not in (told or [""])[-1]:
-        told.append(process.stdout.readline())
-    road.stage.cut()
-    lines = [json.loads(line) for line in (*told, *process.stdout)]
-    assert (process.wait(10), lines[-1]["rollout"]["outcome"]) == (0, "succeeded"), lines
+    told: list[str] = []
+    with road.own.begin("deploy", "stage", "v1.1.0", environ=road.client.environ) as process:
+        assert process.stdout is not None
+        while "smoke" not in (told or [""])[-1]:
+            told.append(process.stdout.readline())
+        road.stage.cut()
+        told += process.stdout
+    lines = [json.loads(line) for line in told]
+    assert (process.returncode, lines[-1]["rollout"]["outcome"]) == (0, "succeeded"), lines
     numbers = [line["event"]["seq"] for line in lines if "seq" in line.get("event", {})]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
