@@ -18,7 +18,8 @@ from tests.projects import TOKEN
 from tests.support import until
 from tests.uploads import Upload
 
-pytestmark = [pytest.mark.system, needs_machines]
+# A machine gets all of Lading in the first test.
+pytestmark = [pytest.mark.system, needs_machines, pytest.mark.timeout(240)]
 
 DOMAIN = "stage.example.org"
 AGENT = f"LADING_HOME=/var/lib/lading {LADING} agent"
