@@ -108,7 +108,10 @@ class Agent:
 
         With ``sending``, raise ``no-space`` when it has no room for them.
         """
-        answer = self.post("/v1/blobs/missing", {"blobs": blobs, "sending": sending})
+        try:
+            answer = self.post("/v1/blobs/missing", {"blobs": blobs, "sending": sending})
+        except AgentError as error:
+            raise self._too_old(error) if error.code == "usage" else error from error
         found: dict[str, int] = answer["missing"]
         return found
 
@@ -199,6 +202,18 @@ class Agent:
                 now="nothing was changed",
                 hint="install the same version on both sides, then: lading agent stop; lading agent start",
             )
+
+    def _too_old(self, error: AgentError) -> LadingError:
+        remedy = "lading agent stop, then lading agent start"
+        if self.address.host is not None:
+            remedy = f"lading host upgrade ssh://root@{self.address.host.name}"
+        return LadingError(
+            "agent-refused",
+            doing=f"asking the agent at {self.address} what it lacks",
+            happened=f"it cannot say ({error.happened}): it is older than this command",
+            now="nothing was sent; what it serves goes on serving",
+            hint=f"bring it to this version: {remedy}",
+        )
 
     def _broken(self, error: Exception) -> BrokenOff:
         return BrokenOff(

@@ -208,6 +208,18 @@ def test_following_a_rollout_that_is_not_known_ends_at_once(path: Path) -> None:
     assert len(asked) == 1
 
 
+def test_an_agent_that_is_too_old_to_be_sent_a_release_is_named(path: Path) -> None:
+    """An agent from before releases travelled in pieces refuses the question, and the person hears what to do."""
+    refusal = json.dumps({"error": LadingError("usage", happened="Method Not Allowed").to_plain()}).encode()
+    with answering(path, say(refusal, status=405)), pytest.raises(LadingError, match="older than this command") as told:
+        agent_on(path).missing({"sha256:0": 1})
+    assert told.value.code == "agent-refused"
+    path.unlink()
+    full = json.dumps({"error": LadingError("no-space", happened="full").to_plain()}).encode()
+    with answering(path, say(full, status=507)), pytest.raises(AgentError, match="full"):
+        agent_on(path).missing({"sha256:0": 1})
+
+
 def test_a_release_that_is_not_known_is_none(path: Path) -> None:
     """Absence is an answer, other errors are errors."""
     absent = json.dumps({"error": LadingError("unknown-release", happened="no").to_plain()}).encode()
