@@ -1,5 +1,6 @@
 """What makes a machine a host: steps from what was seen, findings with remedies, wheels of what is installed."""
 
+import hashlib
 import shlex
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from lading.client.hosts.known import forget, known, remember
 from lading.client.hosts.look import LOOK, Facts, ahead, differences, pythons
 from lading.client.hosts.removal import removal_steps
 from lading.client.hosts.setup import cargo
-from lading.client.hosts.steps import SERVICE, SUPERVISE, Step, Wanted, steps, upgrade_steps
+from lading.client.hosts.steps import RUN, SERVICE, SUPERVISE, Step, Wanted, steps, upgrade_steps
 from lading.model.errors import LadingError
 
 BUILD = "0.1.0-0123456789ab"
@@ -37,7 +38,8 @@ READY = {
     "settings": "yes",
     "settings_group": "yes",
     "systemd": "yes",
-    "unit": "1 2",
+    "unit": hashlib.sha256(SERVICE.encode()).hexdigest(),
+    "run": hashlib.sha256(RUN.encode()).hexdigest(),
     "unit_enabled": "enabled",
     "agent_pid": "77",
     "agent_from": f"/opt/lading/{BUILD}/bin/python",
@@ -78,6 +80,8 @@ def test_a_host_that_is_ready_needs_none() -> None:
         ({"key": ""}, ["key"]),
         ({"settings_group": ""}, ["settings", "agent"]),
         ({"unit_enabled": ""}, ["service", "agent"]),
+        ({"unit": "that of an older version"}, ["service"]),
+        ({"run": "that of an older version"}, ["service"]),
         ({"systemd": "", "unit_enabled": ""}, ["service", "agent"]),
         ({"systemd": "", "unit_enabled": "", "supervisor": "9"}, []),
     ],

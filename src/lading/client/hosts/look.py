@@ -45,9 +45,10 @@ fi
 [ -e $HOME_OF_AGENT/agent.toml ] && say settings yes
 grep -qs '^group *=' $HOME_OF_AGENT/agent.toml && say settings_group yes
 if [ -e /etc/systemd/system/$UNIT ]; then
-    say unit "$(cksum </etc/systemd/system/$UNIT)"
+    say unit "$(sha256sum </etc/systemd/system/$UNIT | cut -d' ' -f1)"
     say unit_enabled "$(systemctl is-enabled $UNIT 2>/dev/null)"
 fi
+say run "$(cat $PLACE/run 2>/dev/null | sha256sum | cut -d' ' -f1)"
 say made "$(cat $PLACE/made 2>/dev/null | tr '\n' ' ')"
 pid=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' $HOME_OF_AGENT/agent.json 2>/dev/null)
 if [ -n "$pid" ] && grep -qs lading.agent "/proc/$pid/cmdline"; then

@@ -1,5 +1,6 @@
 """The steps that make a machine a host: each knows whether it is needed, and can be said before it is done."""
 
+import hashlib
 import shlex
 from typing import NamedTuple
 
@@ -217,15 +218,20 @@ def _settings(facts: Facts) -> Step:
 
 def _service(facts: Facts) -> Step:
     files = f"cat >{PLACE}/run <<'END'\n{RUN}END\nchmod 755 {PLACE}/run\n"
+    same = facts.get("run") == _digest(RUN)
     if facts.has("systemd"):
-        if facts.get("unit_enabled") == "enabled":
+        if facts.get("unit_enabled") == "enabled" and same and facts.get("unit") == _digest(SERVICE):
             return Step("service", f"{UNIT} is enabled")
         files += f"cat >/etc/systemd/system/{UNIT} <<'END'\n{SERVICE}END\n"
         return Step("service", f"make and enable {UNIT}", f"{files}systemctl daemon-reload\nsystemctl enable -q {UNIT}")
-    if facts.has("supervisor"):
+    if facts.has("supervisor") and same:
         return Step("service", "no systemd here; the agent's supervisor runs")
     files += f"cat >{PLACE}/supervise <<'END'\n{SUPERVISE}END\nchmod 755 {PLACE}/supervise"
     return Step("service", f"no systemd here: write {PLACE}/supervise, which a reboot must start", files)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _agent(facts: Facts, wanted: Wanted) -> Step:
