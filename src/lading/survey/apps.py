@@ -88,6 +88,25 @@ def _instances(code: Code, module: Module, made: dict[str, App]) -> Iterator[App
             framework = maker.framework if maker is not None else None
         if framework is not None:
             yield App(framework=framework, module=module.name, name=target, place=module.place(value))
+    yield from _made_on_demand(code, module, made)
+
+
+def _made_on_demand(code: Code, module: Module, made: dict[str, App]) -> Iterator[App]:
+    """Give the applications that a module's ``__getattr__`` makes when they are asked for."""
+    for node in module.tree.body:
+        if not isinstance(node, ast.FunctionDef) or node.name != "__getattr__":
+            continue
+        for branch in ast.walk(node):
+            names = (
+                [part.value for part in ast.walk(branch.test) if isinstance(part, ast.Constant)]
+                if isinstance(branch, ast.If)
+                else []
+            )
+            maker = next(
+                (found for call in calls(branch) if (found := made.get(code.canonical(module.full(call.func))))), None
+            )
+            if maker is not None and names and isinstance(names[0], str):
+                yield App(framework=maker.framework, module=module.name, name=names[0], place=module.place(branch))
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lading.survey.code import Code, Module, calls
 from lading.survey.django import Django, database_values, entry
-from lading.survey.files import Repository
+from lading.survey.files import Repository, is_aside
 from lading.survey.values import App, Database, Migration, Place, Variable
 
 NAMED = re.compile(r"(^|_)(DATABASE|DB|SQLALCHEMY|SQLITE|POSTGRES|POSTGRESQL|PG)\w*_?(URL|URI|DSN)$", re.IGNORECASE)
@@ -109,7 +109,12 @@ def _django_sqlite(module: Module, value: ast.expr, name: ast.expr | None, varia
 
 
 def find_migration(
-    repository: Repository, django: Django | None, context: str, packages: frozenset[str], app: App | None
+    repository: Repository,
+    django: Django | None,
+    context: str,
+    packages: frozenset[str],
+    app: App | None,
+    elsewhere: tuple[str, ...],
 ) -> Migration | None:
     """Return the command that migrates, and what it is known by."""
     at = "" if context == "." else f"{context}/"
@@ -117,7 +122,9 @@ def find_migration(
         made = next((name for name in repository.below(context) if re.search(r"/migrations/0\d*_\w+\.py$", name)), None)
         command = f"python {django.manage.removeprefix(at)} migrate --noinput"
         return Migration(command=command, place=Place(made or django.manage))
-    found = [name for name in repository.below(context) if name.rpartition("/")[2] == "alembic.ini"]
+    others = tuple(f"{place}/" for place in elsewhere)
+    inis = [name for name in repository.below(context) if name.rpartition("/")[2] == "alembic.ini"]
+    found = [name for name in inis if not is_aside(name) and not name.startswith(others)]
     if not found:
         return None
     ini = found[0].removeprefix(at)

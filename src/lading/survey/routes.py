@@ -64,19 +64,32 @@ class Routes:
                     self._own[f"{module.name}.{target.id}"] = prefix
 
     def _include(self, module: Module) -> None:
+        loops = {
+            node.target.id: node.iter.elts
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.For)
+            and isinstance(node.target, ast.Name)
+            and isinstance(node.iter, ast.Tuple | ast.List)
+        }
         for call in calls(module.tree):
             if not isinstance(call.func, ast.Attribute) or not call.args:
                 continue
-            child = self._code.canonical(module.full(call.args[0]))
             parent = self._code.canonical(module.full(call.func.value))
-            if call.func.attr == "include_router":
-                self._take(child, parent, keyword(call, "prefix"), instead=False)
-            elif call.func.attr == "register_blueprint":
-                prefix = keyword(call, "url_prefix")
-                self._take(child, parent, prefix, instead=prefix is not None)
-            elif call.func.attr == "mount" and len(call.args) > 1:
+            for child in self._children(module, call.args[0], loops):
+                if call.func.attr == "include_router":
+                    self._take(child, parent, keyword(call, "prefix"), instead=False)
+                elif call.func.attr == "register_blueprint":
+                    prefix = keyword(call, "url_prefix")
+                    self._take(child, parent, prefix, instead=prefix is not None)
+            if call.func.attr == "mount" and len(call.args) > 1:
                 child = self._code.canonical(module.full(call.args[1]))
                 self._take(child, parent, call.args[0], instead=False)
+
+    def _children(self, module: Module, node: ast.expr, loops: dict[str, list[ast.expr]]) -> Iterator[str]:
+        """Give what is included: one router, or each of those that a loop goes through."""
+        listed = loops.get(node.id, []) if isinstance(node, ast.Name) else []
+        for item in listed or [node]:
+            yield self._code.canonical(module.full(item))
 
     def _take(self, child: str, parent: str, prefix: ast.expr | None, *, instead: bool) -> None:
         text = "" if prefix is None else self._code.string(prefix)

@@ -158,7 +158,7 @@ def _readiness(survey: Survey, health: Route | None) -> tuple[str, str]:
     if survey.front is not None:
         return survey.front.path, f"{survey.front.place}: no ready route was found, so this page has to answer"
     framework = _framework(survey)
-    if framework in ANSWERS:
+    if framework in ANSWERS and survey.tells_openapi:
         return ANSWERS[framework], f"no ready route was found; {TITLES[framework]} answers here by itself"
     return "", "nothing was found that answers, so that any answer comes is all that is asked"
 
@@ -173,7 +173,8 @@ def _probe(path: str, host: str, status: tuple[int, ...] = ()) -> str:
 
 
 def _smoke(survey: Survey, target: str, host: str) -> list[Row]:
-    front = survey.front
+    # Any other page may be slow, a stream, or not what everybody may see.
+    front = survey.front if survey.front is not None and survey.front.path == "/" else None
     if _framework(survey) in ("streamlit", "gradio"):
         front = Route(path="/", place=Place("the page itself"))
     path, place = (

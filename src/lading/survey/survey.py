@@ -1,12 +1,13 @@
 """Looks at a repository and says what it is: every part of the survey, put together."""
 
+import ast
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lading.survey.apps import find_apps, find_scripts
-from lading.survey.code import Code
+from lading.survey.code import Code, Module
 from lading.survey.commands import dissect, named_port, needs_shell
 from lading.survey.containers import Image, Stack, is_web, read_compose, read_dockerfile, read_procfile
 from lading.survey.data import find_database, find_migration
@@ -59,7 +60,9 @@ class _Surveyor:
         routes = django_routes(code, django) if django is not None else Routes(code).all
         hosts = allowed_hosts(code, django) if django is not None else None
         database = find_database(code, django, variables, packages, served)
-        migration = find_migration(repository, django, self.context, packages, app) or _named_migration(migrations)
+        migration = find_migration(repository, django, self.context, packages, app, self.elsewhere) or _named_migration(
+            migrations
+        )
         name, reason = self._name()
         self._doubt(dependencies, stack, code)
         return Survey(
@@ -87,6 +90,7 @@ class _Surveyor:
             doubts=tuple(dict.fromkeys(self.doubts)),
             has_git=repository.exists(".git"),
             dotenv=self._dotenv(),
+            tells_openapi=not any(_hides_openapi(module) for module in code.modules),
             schema=repository.has(".lading.schema.json"),
         )
 
@@ -192,6 +196,15 @@ class _Surveyor:
             self.doubts.append(f"not looked at: {len(self.repository.left) - MOST_SHOWN} more files and directories")
         for place in self.elsewhere[:MOST_SHOWN]:
             self.doubts.append(f"{place}/ has dependencies of its own: a service of it needs a [build.NAME] of its own")
+
+
+def _hides_openapi(module: Module) -> bool:
+    """Tell whether a module says where, or whether, the description of the interface is answered."""
+    return any(
+        (isinstance(node, ast.keyword) and node.arg == "openapi_url")
+        or (isinstance(node, ast.Constant) and node.value == "openapi_url")
+        for node in ast.walk(module.tree)
+    )
 
 
 def _named_migration(migrations: tuple[str, ...]) -> Migration | None:

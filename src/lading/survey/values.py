@@ -150,5 +150,6 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     front_end: str
     has_git: bool
     dotenv: DotEnv
+    tells_openapi: bool
     schema: bool
     doubts: tuple[str, ...]

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from lading.manifest.advice import looks_secret
 from lading.survey.code import Code, Module, argument, assignments, keyword, literal
@@ -77,7 +78,39 @@ def _merged(known: Variable, sampled: Variable) -> Variable:
     )
 
 
+class _Helper(NamedTuple):
+    """A function of the repository that reads the variable it is told: which argument names it, and whether it may be
+    missing."""
+
+    place: int
+    name: str
+    strict: bool
+
+
+def _helpers(code: Code) -> Iterator[tuple[str, _Helper]]:
+    """Give the functions that read a variable by the name they are called with, such as ``required("JWT_KEY")``."""
+    for module in code.modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.FunctionDef):
+                names = [item.arg for item in node.args.args]
+                keys = {key.id for part in ast.walk(node) if isinstance(key := _key(code, module, part), ast.Name)}
+                found = next((place for place, name in enumerate(names) if name in keys), None)
+                if found is not None:
+                    strict = any(isinstance(part, ast.Raise) for part in ast.walk(node))
+                    yield f"{module.name}.{node.name}", _Helper(found, names[found], strict)
+
+
+def _key(code: Code, module: Module, node: ast.AST) -> ast.expr | None:
+    """Return what names the variable that an expression reads, None where it reads none."""
+    if isinstance(node, ast.Subscript) and code.canonical(module.full(node.value)) == "os.environ":
+        return node.slice
+    if isinstance(node, ast.Call) and code.canonical(module.full(node.func)) in LENIENT:
+        return argument(node, 0, "key")
+    return None
+
+
 def _read_by(code: Code) -> Iterator[Variable]:
+    helpers = dict(_helpers(code))
     objects = {
         f"{module.name}.{name}"
         for module in code.modules
@@ -85,11 +118,11 @@ def _read_by(code: Code) -> Iterator[Variable]:
         if isinstance(value, ast.Call) and code.canonical(module.full(value.func)) in ENVS
     }
     for module in code.modules:
-        yield from _of_module(code, module, objects)
+        yield from _of_module(code, module, objects, helpers)
         yield from setting_variables(code, module, variable)
 
 
-def _of_module(code: Code, module: Module, objects: set[str]) -> Iterator[Variable]:
+def _of_module(code: Code, module: Module, objects: set[str], helpers: dict[str, _Helper]) -> Iterator[Variable]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Subscript) and code.canonical(module.full(node.value)) == "os.environ":
             name = code.string(node.slice)
@@ -97,6 +130,11 @@ def _of_module(code: Code, module: Module, objects: set[str]) -> Iterator[Variab
                 yield variable(name, module.place(node), required=True, default=None)
         elif isinstance(node, ast.Call):
             yield from _of_call(code, module, node, objects)
+            helper = helpers.get(code.canonical(module.full(node.func)))
+            if helper is not None:
+                key = argument(node, helper.place, helper.name)
+                default = argument(node, helper.place + 1, "default")
+                yield from _named(code, module, node, key, default, strict=helper.strict)
 
 
 def _of_call(code: Code, module: Module, call: ast.Call, objects: set[str]) -> Iterator[Variable]:
