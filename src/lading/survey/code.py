@@ -15,7 +15,8 @@ MOST_HOPS = 6  # imports followed to where a name is defined
 # Modules without any of these words say nothing that is asked for.
 TELLING = re.compile(
     r"fastapi|starlette|flask|litestar|quart|django|streamlit|gradio|dash|celery|dramatiq|\brq\b|arq|huey|environ|getenv"
-    r"|Settings|decouple|dj_database_url|sqlite|route|Router|Blueprint|urlpatterns|URLCONF|INSTALLED_APPS|DATABASES|uvicorn|dotenv|def main|import ",
+    r"|Settings|decouple|dj_database_url|sqlite|route|Router|Blueprint|urlpatterns|URLCONF|INSTALLED_APPS|DATABASES"
+    r"|uvicorn|dotenv|def main|import ",
     re.IGNORECASE,
 )
 
