@@ -34,6 +34,7 @@ DELAY = 25  # milliseconds of a far machine's cable, each way
 RATE = "400mbit"  # of the cable while it is cut: else a blob has crossed before anybody can cut it
 
 DEPLOY = f"lading deploy {THERE}"
+HERE_COMMAND = f"lading deploy {HERE}"
 FAR_ADDRESS = f"ssh://root@{FAR}"
 CABLE = ROOT / "benchmarks" / "delay.py"
 STRATEGY = 'tier = "stage"\nstrategy = { watch = "0s" }\n'
@@ -49,16 +50,23 @@ class Crossing(NamedTuple):
     whole: int
 
 
-class Turn(NamedTuple):
-    """Seconds of one turn: deploy here, deploy there over an open connection and over none, and connecting alone.
+class Took(NamedTuple):
+    """Seconds of a deploy's command, and what of them it took beside the rollout itself, which the agent times."""
 
-    ``far`` is like ``cold`` over a cable with a delay, and ``far_connecting`` connecting over that.
+    whole: float
+    beside: float
+
+
+class Turn(NamedTuple):
+    """One turn: a deploy here, one there over an open connection and one over none, and one far away over none.
+
+    ``connecting`` and ``far_connecting`` are the seconds of connecting alone.
     """
 
-    here: float
-    there: float
-    cold: float
-    far: float
+    here: Took
+    there: Took
+    cold: Took
+    far: Took
     connecting: float
     far_connecting: float
 
@@ -88,9 +96,6 @@ def figures(
     """Return the figures of what was measured."""
     n = len(times)
     ratio = median([one.wire / (one.changed + one.record) for one in crossings])
-    here, there = median([turn.here for turn in times]), median([turn.there for turn in times])
-    cold, connecting = median([turn.cold for turn in times]), median([turn.connecting for turn in times])
-    far, far_connecting = median([turn.far for turn in times]), median([turn.far_connecting for turn in times])
     again = max(upload.again for upload in uploads)
     return [
         at_most("one-line change over SSH: bytes on the wire ÷ (changed layers + manifest)", ratio, "", 1.5, DEPLOY, n),
@@ -100,21 +105,30 @@ def figures(
             "uploads cut once at a random point that went on and arrived whole", len(uploads), "", CUTS, COMMAND, CUTS
         ),
         at_most("most of them sent again after a cut", again / CHUNK, "chunks", 1, COMMAND, len(uploads)),
-        told("deploy here, until its command ends", here, "s", f"lading deploy {HERE}", n),
-        told("the same over SSH, with its transfer", there, "s", DEPLOY, n),
-        at_most("deploy over SSH minus deploy here, connection open", there - here, "s", 0.5, DEPLOY, n),
-        told("connecting", connecting, "s", "ssh", n),
-        at_most("deploy over SSH minus deploy here minus connecting", cold - here - connecting, "s", 0.5, DEPLOY, n),
-        told(f"connecting over a round trip of {2 * DELAY} ms", far_connecting, "s", "ssh", n),
-        at_most(
-            f"the same minus deploy here minus connecting, over a round trip of {2 * DELAY} ms",
-            far - here - far_connecting,
-            "s",
-            1.0,
-            f"lading deploy {FAR}",
-            n,
-        ),
+        *_times(times),
         told("lading status over SSH minus here", median(status[1]) - median(status[0]), "s", "lading status", n),
+    ]
+
+
+def _times(times: list[Turn]) -> list[Figure]:
+    """Compare what commands take beside their rollouts: what a rollout takes itself is the same, and wobbles more."""
+    n = len(times)
+    open_ = median([turn.there.beside - turn.here.beside for turn in times])
+    cold = median([turn.cold.beside - turn.here.beside for turn in times])
+    far = median([turn.far.beside - turn.here.beside for turn in times])
+    connecting = median([turn.connecting for turn in times])
+    far_connecting = median([turn.far_connecting for turn in times])
+    trip = f"over a round trip of {2 * DELAY} ms"
+    there = "deploy over SSH minus deploy here, beside the rollouts"
+    return [
+        told("deploy here, until its command ends", median([turn.here.whole for turn in times]), "s", HERE_COMMAND, n),
+        told("of this, beside the rollout", median([turn.here.beside for turn in times]), "s", HERE_COMMAND, n),
+        told("deploy over SSH, with its transfer", median([turn.there.whole for turn in times]), "s", DEPLOY, n),
+        at_most(f"{there}, connection open", open_, "s", 0.5, DEPLOY, n),
+        told("connecting", connecting, "s", "ssh", n),
+        at_most(f"{there}, minus connecting", cold - connecting, "s", 0.5, DEPLOY, n),
+        told(f"connecting {trip}", far_connecting, "s", "ssh", n),
+        at_most(f"{there}, minus connecting, {trip}", far - far_connecting, "s", 1.0, f"lading deploy {FAR}", n),
     ]
 
 
@@ -172,12 +186,13 @@ def _deploy(house: House, machine: Machine, turn: int) -> Turn:
     return Turn(here, there, cold, beyond, _connecting(near), _connecting(far))
 
 
-def _timed(house: House, turn: int, number: int, environment: str) -> float:
+def _timed(house: House, turn: int, number: int, environment: str) -> Took:
     version = _release(house, 1000 + turn * 10 + number)["version"]
     wait_for_calm()
     began = time.monotonic()
-    house.rollout("deploy", environment, version)
-    return time.monotonic() - began
+    rollout = house.rollout("deploy", environment, version)
+    whole = time.monotonic() - began
+    return Took(whole, whole - rollout["seconds"])
 
 
 def _connecting(connection: Connection) -> float:

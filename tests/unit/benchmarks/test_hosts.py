@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from benchmarks import delay, hosts
-from benchmarks.hosts import Crossing, Turn, figures
+from benchmarks.hosts import Crossing, Took, Turn, figures
 
 from lading.client.transfer import CHUNK
 
@@ -21,19 +21,21 @@ def told(crossings: list[Crossing], times: list[Turn], again: int) -> dict[str, 
 
 def test_the_figures_are_those_of_the_turns() -> None:
     """Ratios compare what crossed with what changed; what connecting takes is taken off where it is said so."""
-    rows = told([Crossing(1500, 900, 100, 10**6)], [Turn(1.0, 1.2, 1.6, 2.5, 0.3, 0.8)], CHUNK // 2)
+    turn = Turn(Took(9.0, 1.0), Took(7.0, 1.2), Took(8.0, 1.6), Took(6.0, 2.5), 0.3, 0.8)
+    rows = told([Crossing(1500, 900, 100, 10**6)], [turn], CHUNK // 2)
     assert rows["one-line change over SSH: bytes on the wire ÷ (changed layers + manifest)"].value == 1.5
     assert rows["most of them sent again after a cut"].value == 0.5
-    assert rows["deploy over SSH minus deploy here, connection open"].value == pytest.approx(0.2)
-    assert rows["deploy over SSH minus deploy here minus connecting"].value == pytest.approx(0.3)
-    far = "the same minus deploy here minus connecting, over a round trip of 50 ms"
-    assert rows[far].value == pytest.approx(0.7)
+    there = "deploy over SSH minus deploy here, beside the rollouts"
+    assert rows[f"{there}, connection open"].value == pytest.approx(0.2)
+    assert rows[f"{there}, minus connecting"].value == pytest.approx(0.3)
+    assert rows[f"{there}, minus connecting, over a round trip of 50 ms"].value == pytest.approx(0.7)
     assert all(row.holds is not False for row in rows.values())
 
 
 def test_a_chunk_too_many_is_told() -> None:
     """What is sent again after a cut has its bar."""
-    rows = told([Crossing(1, 1, 1, 1)], [Turn(1.0, 1.0, 1.0, 1.0, 0.0, 0.0)], 2 * CHUNK)
+    took = Took(1.0, 1.0)
+    rows = told([Crossing(1, 1, 1, 1)], [Turn(took, took, took, took, 0.0, 0.0)], 2 * CHUNK)
     assert rows["most of them sent again after a cut"].holds is False
 
 
