@@ -17,7 +17,7 @@ from lading.ports.runtime import Held, HeldResult, Run
 LOOK_EVERY = 0.1
 
 # Seconds beyond its limit for which a hold that somebody else carries is waited for.
-BEYOND = 30.0
+BEYOND = 600.0
 
 
 def act(context: Context, step: Migrate) -> Done:

@@ -25,6 +25,7 @@ A guard that finds traces of an earlier one never runs anything; it only brings 
 other by the lock, and it is asked for before anything else is looked at.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -306,11 +307,7 @@ class Hold:
 
     def _time_to_run(self) -> float:
         """Return the seconds after which the run is ended, so that restoring ends within the limit."""
-        try:
-            size = Path(self._plan.place.live).stat().st_size
-        except OSError:
-            size = 0
-        return max(self._plan.limit / 2, self._plan.limit - RESTORE_FLOOR - size / RESTORE_RATE)
+        return max(self._plan.limit / 2, self._plan.limit - restore_time(self._plan.place))
 
     def _why(self, status: int | None) -> str:
         if status == 0:
@@ -318,6 +315,15 @@ class Hold:
         if status is None:
             return f"it was stopped: others may stand still for {self._plan.limit:g} s, restoring included"
         return f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def restore_time(place: Place) -> float:
+    """Return the seconds that restoring a database takes at most, on a machine that has time for it."""
+    sizes = [0]
+    for file in (place.live, place.saved):
+        with contextlib.suppress(OSError):
+            sizes.append(Path(file).stat().st_size)
+    return RESTORE_FLOOR + max(sizes) / RESTORE_RATE
 
 
 def log_of(runs: Records, name: str) -> Path:

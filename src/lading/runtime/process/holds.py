@@ -12,15 +12,16 @@ import msgspec
 
 from lading.model.errors import LadingError
 from lading.model.secret import Secret, redact
+from lading.ports.database import Place
 from lading.ports.runtime import Held, HeldResult
 from lading.runtime.process import logs
-from lading.runtime.process.hold import Folder, HoldPlan, log_of
+from lading.runtime.process.hold import TRIES, Folder, HoldPlan, log_of, restore_time
 from lading.runtime.process.launcher import Attempt, Launcher, Prepared, explained
 from lading.runtime.process.records import Records, file_name
 from lading.runtime.process.spawn import adopt
 
 LOOK = 0.005  # seconds between two looks at what a guard decided
-BEYOND = 20.0  # seconds beyond the limit after which a guard that has not decided is ended, and another one sent
+BEYOND = 20.0  # seconds beyond all that it may need after which a guard is ended, and another one sent
 GUARDS = 4  # sent for one hold by one call, before that call gives up
 OUTPUT_LIMIT = 64 << 10  # bytes of a run's output that are returned
 SHOWN = 5  # lines of a guard's log that explain why it ended
@@ -46,7 +47,7 @@ class Holds:
         folder = self._folder(held.name)
         with explained(held.run.spec):
             folder.open(self._plan(held))
-        result = self._to_its_end(folder, held.limit, lambda: self._prepared(held, secrets))
+        result = self._to_its_end(folder, _patience(held.limit, held.place), lambda: self._prepared(held, secrets))
         output = logs.tail(log_of(self._runs, held.run.name), OUTPUT_LIMIT).decode(errors="replace")
         return msgspec.structs.replace(result, output=redact(output, secrets.values()))
 
@@ -68,7 +69,7 @@ class Holds:
             return HeldResult(outcome="restored", reason="it never began")
         if not folder.is_over() and folder.is_locked():
             return None
-        return self._to_its_end(folder, plan.limit, lambda: None)
+        return self._to_its_end(folder, _patience(plan.limit, plan.place), lambda: None)
 
     def prune(self) -> None:
         """Forget all but the newest of those that are over."""
@@ -78,13 +79,13 @@ class Holds:
 
     # guards
 
-    def _to_its_end(self, folder: Folder, limit: float, prepare: Callable[[], Prepared | None]) -> HeldResult:
+    def _to_its_end(self, folder: Folder, patience: float, prepare: Callable[[], Prepared | None]) -> HeldResult:
         for _ in range(GUARDS):
             result = folder.result() if folder.is_over() else None
             if result is not None:
                 return result
             guard = None if folder.is_locked() else self._send(folder, None if folder.touched() else prepare())
-            self._wait(folder, guard, time.monotonic() + limit + BEYOND)
+            self._wait(folder, guard, time.monotonic() + patience)
         said = logs.last_lines(folder.path / "log", SHOWN)
         raise LadingError(
             "step-failed",
@@ -123,7 +124,7 @@ class Holds:
                 return
             if time.monotonic() >= deadline:
                 folder.kill_guard()
-                deadline += BEYOND
+                return
             time.sleep(LOOK)
 
     def _prepared(self, held: Held, secrets: Mapping[str, Secret]) -> Prepared:
@@ -153,3 +154,8 @@ class Holds:
 
     def _folder(self, name: str) -> Folder:
         return Folder(self._directory / file_name(name))
+
+
+def _patience(limit: float, place: Place) -> float:
+    """Return the seconds that a guard may take: for a moment without a writer, for the hold, for restoring in need."""
+    return 2 * limit + TRIES * restore_time(place) + BEYOND
