@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from benchmarks import build, cli, cutovers, first, manifests, memory, overhead, run
+from benchmarks import build, cli, cutovers, first, hold, manifests, memory, overhead, run
 from benchmarks.account import Mark, Record, summary
 from benchmarks.asking import Asker
 from benchmarks.house import free_ports
@@ -220,3 +220,26 @@ def test_the_newcomers_wait_is_the_sum_of_its_steps() -> None:
     assert (whole.value, whole.bar, whole.holds, whole.n) == (6.5, "≤ 60", True, 2)
     assert [(step.figure, step.value) for step in steps] == [("of it: lading init", 0.5), ("of it: lading up", 6.0)]
     assert not first.figures([{"lading up": 60.1}])[0].holds
+
+
+def held_figures(**changes: Any) -> dict[str, Any]:
+    run_of = {
+        "sent": 4400,
+        "lost": 0,
+        "seconds": 20.0,
+        "slowest_fast": 0.7,
+        "classes": {"fast": {"sent": 3000}, "write": {"sent": 1400}},
+    }
+    told = hold.figures({**run_of, **changes}, [0.5, 0.6, 1.1], 100.4, COMPARED, 0)
+    return {figure.figure: figure for figure in told}
+
+
+def test_holds_are_told_by_their_median_and_their_longest() -> None:
+    """The bar stands for both; what was lost or is missing in the database fails by itself."""
+    found = held_figures()
+    what = "hold of an Alembic migration that adds a column"
+    assert (found[f"{what}, median"].value, found[f"{what}, median"].holds) == (0.6, True)
+    assert (found[f"{what}, longest"].value, found[f"{what}, longest"].holds) == (1.1, False)
+    assert found["requests a second, sent through all migrations"].value == 220
+    assert found["requests lost over 3 migrations"].holds
+    assert not held_figures(lost=1)["requests lost over 3 migrations"].holds
