@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 # Seconds between two looks at whether somebody turned the rollout back, within one long wait.
 HEAR_EVERY = 0.5
 
+# Lines among which those are looked for that tell more than that the instance was probed.
+LINES_LOOKED_AT = 60
+
 _T = TypeVar("_T")
 
 
@@ -125,8 +128,11 @@ class Context:
         return self.world.runtime.start(spec, self.secrets_of(spec))
 
     def last_words(self, spec: InstanceSpec, lines: int = 5) -> tuple[str, ...]:
-        """Return the last lines an instance wrote, for an error's details."""
-        return tuple(f"{spec.label}: {line}" for line in self.world.runtime.logs(spec.name, lines=lines))
+        """Return the last lines an instance wrote, for an error's details, without those on being probed."""
+        written = self.world.runtime.logs(spec.name, lines=LINES_LOOKED_AT)
+        probes = [f"GET {probe.path} " for probe in (spec.health, spec.ready) if probe is not None]
+        telling = [line for line in written if not any(probe in line for probe in probes)]
+        return tuple(f"{spec.label}: {line}" for line in (telling or written)[-lines:])
 
     def overheard(self, spec: InstanceSpec) -> str:
         """Return the last line an instance wrote, for who watches it start; empty when it cannot be had."""

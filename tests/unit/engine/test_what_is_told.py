@@ -52,3 +52,16 @@ def test_a_secret_that_is_an_ordinary_word_changes_no_outcome() -> None:
     assert LadingError.from_plain(rollout.error or {}).exit_status == 4
     finished = here.world.journal.events(rollout.id)[-1]
     assert finished.data["outcome"] == "unwound"
+
+
+def test_an_instances_last_words_are_not_those_on_being_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a program wrote before it was asked ready for the hundredth time is told, not the hundred questions."""
+    here = _failing(monkeypatch)
+    instance = "shop-stage-r1-web-1"
+    for line in ("Traceback", "NameError: name 'sesion' is not defined", *['"GET /ready HTTP/1.1" 503'] * 9):
+        here.world.runtime.write(instance, line)  # type: ignore[attr-defined]
+    rollout = here.carry(here.open_deploy("v1"))
+    assert rollout.error is not None
+    words = rollout.error["details"]
+    assert words[-1] == "web/1: NameError: name 'sesion' is not defined"
+    assert not [line for line in words if "/ready" in line]

@@ -15,6 +15,9 @@ from lading.model.secret import Secret, redact
 from lading.ports.checks import Answer
 from lading.ports.runtime import Run
 
+# Seconds that a candidate has to write down why it answered as it did.
+WORDS_WITHIN = 0.2
+
 
 def act(context: Context, step: Smoke) -> Done:
     """Run every check in order; the first that fails turns the rollout around."""
@@ -95,8 +98,11 @@ def _failed(
     context: Context, step: Smoke, check: SmokeStep, answer: Answer, values: Mapping[str, Secret]
 ) -> LadingError:
     place = "on the candidate" if step.where == "candidate" else "through the router"
+    if step.where == "candidate":
+        # A program answers 500 first and writes why after; through the router nobody may be kept waiting for that.
+        context.world.clock.wait(WORDS_WITHIN, lambda: False)
     # What was captured is known here alone; the program may well have logged it.
-    words = tuple(redact(line, values.values()) for spec in step.unit.web[:1] for line in context.last_words(spec, 3))
+    words = tuple(redact(line, values.values()) for spec in step.unit.web[:1] for line in context.last_words(spec))
     return LadingError(
         "smoke-failed",
         doing=f'smoke check "{check.name}" {place} failed',
