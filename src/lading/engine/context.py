@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 HEAR_EVERY = 0.5
 
 # Lines among which those are looked for that tell more than that the instance was probed.
-LINES_LOOKED_AT = 60
+LINES_LOOKED_AT = 3000
 
 _T = TypeVar("_T")
 
