@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from benchmarks.chaos_ground import ground, wanted
 from benchmarks.chaos_report import Findings
 from benchmarks.figures import Figure, at_most, told
-from tests.agents import PORTS_EACH, RealAgent, answer, copy_of, ended, kill
+from tests.agents import PORTS_EACH, RealAgent, answer, copy_of, ended, kill, make_template
 from tests.calamities import can_mount, change_byte, full, halted_at, layer_of, reboot_at, small_disk, taken, taken_over
 from tests.strikes import ENDS, other, port, problems, served
 from tests.support import until
@@ -38,6 +40,13 @@ MOMENTS = (
 
 DISK_MEGABYTES = 220
 SERVES_AGAIN_WITHIN = 1.0  # seconds after the router was killed
+
+
+def measure() -> list[dict[str, Any]]:
+    """Let what befalls machines happen to real agents."""
+    with ground() as root:
+        found = calamities(make_template(root / "template"), root / "calamities", wanted("TIMES", 5))
+    return [figure.plain() for figure in found]
 
 
 def calamities(template: Path, place: Path, times: int) -> list[Figure]:

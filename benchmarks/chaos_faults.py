@@ -1,26 +1,23 @@
-"""Every fault point: the whole matrix in memory, and a real agent at each point that real rollouts visit."""
+"""Kill it at every fault point: a real agent, struck at each point that real rollouts visit."""
 
 import contextlib
 import random
-import re
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from benchmarks.chaos_ground import ground, moments, wanted
 from benchmarks.chaos_report import Findings
 from benchmarks.figures import Figure, at_most, told
 from lading.engine.faults import Fault
-from tests.agents import RealAgent, copy_of, ended
+from tests.agents import RealAgent, copy_of, ended, make_template
 from tests.strikes import CALLERS, ENDS, ROLLOUTS, Struck, other, port, problems, record, served, strike
 from tests.support_router import load
 
-ROOT = Path(__file__).resolve().parent.parent
 AGENTS = 3  # agents that are struck at the same time
 TRAFFIC = 25.0  # requests a second at each of them
 STARTERS = "MainThread"  # what brings an agent up
@@ -29,17 +26,12 @@ SUPERVISOR = "supervisor"
 COMMAND = "make chaos"
 
 
-def in_memory() -> list[Figure]:
-    """Run the matrix over every visit of every fault point in memory."""
-    words = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "tests/recovery/test_matrix.py"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", done.stdout)}
-    failed = counts.get("failed", 0) + counts.get("error", 0)
-    if failed or not counts.get("passed"):
-        print(done.stdout[-4000:], file=sys.stderr)
-        failed = failed or 1
-    name = "recovery matrix in memory: cases that ended wrongly, left a lock, or left a request unserved"
-    return [at_most(name, failed, "cases", 0, command="pytest tests/recovery", n=sum(counts.values()))]
+def measure() -> list[dict[str, Any]]:
+    """Strike real agents at the points that real rollouts visit."""
+    with ground() as root:
+        template = make_template(root / "template")
+        found = real_faults(template, root / "faults", wanted("CASES", 0), moments())
+    return [figure.plain() for figure in found]
 
 
 class Case(NamedTuple):

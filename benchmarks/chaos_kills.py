@@ -17,6 +17,7 @@ from typing import Any
 from examples.make_repository import make_repository
 
 from benchmarks.account import held_against
+from benchmarks.chaos_ground import ground, moments, wanted
 from benchmarks.chaos_report import Findings
 from benchmarks.figures import Figure, at_most, told
 from benchmarks.house import ROOT
@@ -30,6 +31,13 @@ PATIENCE = 60.0  # seconds a rollout may take once the agent is let live
 
 COMMAND = "make chaos"
 MIX = "fast=0.75,write=0.22,slow=0.02,events=0.01"
+
+
+def measure() -> list[dict[str, Any]]:
+    """Kill the agent at random moments."""
+    with ground() as root:
+        found = random_kills(root / "kills", wanted("KILLS", 500), moments())
+    return [figure.plain() for figure in found]
 
 
 def random_kills(place: Path, kills: int, chance: random.Random) -> list[Figure]:

@@ -1,6 +1,6 @@
 """Run campaigns, keep their results, and make docs/figures.md anew.
 
-``python -m benchmarks.run bench [NAME…]`` · ``python -m benchmarks.run chaos``
+``python -m benchmarks.run bench [NAME…]`` · ``python -m benchmarks.run chaos [NAME…]``
 """
 
 import argparse
@@ -15,7 +15,7 @@ from benchmarks.limits import LIMITS
 
 CAMPAIGNS = {
     "bench": ("cutovers", "hold", "overhead", "cli", "memory", "build", "first", "canary", "manifests", "hosts"),
-    "chaos": ("chaos",),
+    "chaos": ("chaos_matrix", "chaos_faults", "chaos_kills", "chaos_calamities"),
 }
 ORDER = tuple(name for names in CAMPAIGNS.values() for name in names)
 
