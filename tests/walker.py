@@ -1,8 +1,8 @@
 """Walk a document as its reader does: write its files, make its edits, type its commands, compare what they print.
 
-A block after a line that ends with a file's name in code and a colon is that file, or its end where the line says *add
-to*. A sentence *Change `this` to `that` in `file`* is an edit. A block ``console`` holds commands after ``$`` and below
-each what it prints; a line ``…`` there stands for any lines.
+A block after a line that ends with a file's name in code and a colon is that file. A sentence *Change `this` to `that`
+in `file`* is an edit. A block ``console`` holds commands after ``$`` and below each what it prints; a line ``…`` there
+stands for any lines.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 REST = "…"  # stands for lines that are left out
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-FILE = re.compile(r"(add\s+to\s+)?`([\w./-]+)`:\s*$", re.IGNORECASE)
+FILE = re.compile(r"`([\w./-]+)`:\s*$")
 EDIT = re.compile(r"Change `([^`]+)`\s+to\s+`([^`]+)`\s+in\s+`([\w./-]+)`")
 
 # What differs from run to run, and what it is taken for.
@@ -26,7 +26,7 @@ VARYING = (
     (r"\b[\w.-]+@[\w.-]+", "WHO"),
     (r"\b(?:signed as|signed by|by) \S+", "SIGNER"),
     (r"at once|\d+ tries", "TRIES"),
-    (r"no requests but the prober's|[\d.]+% errors of .*? ms", "TRAFFIC"),
+    (r"no requests but the prober's|\S+ errors of \d+ requests( · p95 \d+ ms)?", "TRAFFIC"),
     (r"built in \S+ s|unchanged", "BUILT"),
     (r"\d[\d,.:-]*", "0"),
     (r"\b[kKMG]?B\b", "B"),
@@ -37,11 +37,10 @@ VARYING = (
 
 
 class Written(NamedTuple):
-    """A file that the reader writes, whole, or to whose end he adds."""
+    """A file that the reader writes, whole."""
 
     name: str
     text: str
-    added: bool = False
 
 
 class Edit(NamedTuple):
@@ -70,7 +69,7 @@ def acts(text: str) -> Iterator[Written | Edit | Command]:
         if block[1] == "console":
             yield from _commands(block[2])
         elif named:
-            yield Written(named[2], block[2], added=bool(named[1]))
+            yield Written(named[1], block[2])
 
 
 def walk(text: str, project: Path, environment: dict[str, str]) -> list[str]:
@@ -83,7 +82,7 @@ def walk(text: str, project: Path, environment: dict[str, str]) -> list[str]:
         elif isinstance(act, Written):
             file = project / act.name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text((file.read_text() if act.added else "") + act.text)
+            file.write_text(act.text)
         else:
             file = project / act.name
             assert act.old in file.read_text(), f"{act.name} does not hold {act.old}"

@@ -19,6 +19,9 @@ LAST_LOOK = 0.5
 # Seconds between two progress lines.
 TELL_EVERY = 1.0
 
+# Seconds within which the router has counted what was answered just before: it counts after it answers.
+COUNTING = 0.05
+
 # Errors that never turn a rollout around by themselves: one failed request among a handful says nothing.
 MIN_ERRORS = 3
 
@@ -75,6 +78,7 @@ def _seen(context: Context, generation: str, *, begin: bool = False) -> Counters
     """
     if begin:
         probed = probing.count(context)
+        context.wait(COUNTING)
         counted = context.world.router.counters(context.key, generation)
     else:
         counted = context.world.router.counters(context.key, generation)
