@@ -72,6 +72,11 @@ class Told(NamedTuple):
         found: dict[str, Any] = [step for step in self.rollout["steps"] if step["name"] == name][-1]
         return found
 
+    def said(self, name: str) -> str:
+        """What the last step of that name said when it was done."""
+        events = [line["event"] for line in self.lines if "event" in line]
+        return str([event["text"] for event in events if (event["kind"], event.get("name")) == ("done", name)][-1])
+
 
 class RealAgent:
     """An agent's home, and the command line as its user types it in a project of a name."""

@@ -145,4 +145,4 @@ def test_a_published_program_is_upgraded_under_load_and_comes_back(agent: RealAg
     assert first != second
     assert sorted(application.kept(url)) == sorted(there.written)
     if name == "ara":
-        assert "api.0020_add_status_and_timestamp_indexes, held " in str(told.step("migrate")), told.rollout
+        assert "api.0020_add_status_and_timestamp_indexes, held " in told.said("migrate"), told.lines
