@@ -9,7 +9,7 @@ JOB = (
 )
 
 HOLD = (
-    "The hold holds the start of a fresh Python with Alembic and SQLAlchemy, about half a second on a free core, beside "
+    "Within the hold a fresh Python with Alembic and SQLAlchemy starts, about half a second on a free core, beside "
     "what grows with the database: SQLite's own write of the change and the flush to disk. The load generator, the "
     "router and the program that is held run on the same two cores, so where others work on the machine too, the "
     "longest of twenty shows who had to wait for a core; the median is the figure to compare."
