@@ -139,7 +139,7 @@ class _Run:
         )
 
     def _agents(self) -> list[int]:
-        return [pid for pid in self._agent.processes() if b"lading.agent" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [pid for pid in self._agent.processes() if b"lading.agent" in _words_of(pid)]
 
     def figures(self) -> list[Figure]:
         """Return what came of the rollouts."""
@@ -162,6 +162,14 @@ class _Run:
                 n=self._statuses.total(),
             ),
         ]
+
+
+def _words_of(pid: int) -> bytes:
+    """Return a process's command line; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 class _Load:
