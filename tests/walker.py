@@ -1,8 +1,8 @@
 """Walk a document as its reader does: write its files, make its edits, type its commands, compare what they print.
 
-A block after a line that ends with a file's name in code and a colon is that file. A sentence *Change `this` to `that`
-in `file`* is an edit. A block ``console`` holds commands after ``$`` and below each what it prints; a line ``…`` there
-stands for any lines.
+A block after a line that ends with a file's name in code and a colon is that file, or its end where the line says *add
+to*. A sentence *Change `this` to `that` in `file`* is an edit. A block ``console`` holds commands after ``$`` and below
+each what it prints; a line ``…`` there stands for any lines.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 REST = "…"  # stands for lines that are left out
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-FILE = re.compile(r"`([\w./-]+)`:\s*$")
+FILE = re.compile(r"(add\s+to\s+)?`([\w./-]+)`:\s*$", re.IGNORECASE)
 EDIT = re.compile(r"Change `([^`]+)`\s+to\s+`([^`]+)`\s+in\s+`([\w./-]+)`")
 
 # What differs from run to run, and what it is taken for.
@@ -37,10 +37,11 @@ VARYING = (
 
 
 class Written(NamedTuple):
-    """A file that the reader writes, whole."""
+    """A file that the reader writes, whole, or to whose end he adds."""
 
     name: str
     text: str
+    added: bool = False
 
 
 class Edit(NamedTuple):
@@ -69,7 +70,7 @@ def acts(text: str) -> Iterator[Written | Edit | Command]:
         if block[1] == "console":
             yield from _commands(block[2])
         elif named:
-            yield Written(named[1], block[2])
+            yield Written(named[2], block[2], added=bool(named[1]))
 
 
 def walk(text: str, project: Path, environment: dict[str, str]) -> list[str]:
@@ -82,7 +83,7 @@ def walk(text: str, project: Path, environment: dict[str, str]) -> list[str]:
         elif isinstance(act, Written):
             file = project / act.name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(act.text)
+            file.write_text((file.read_text() if act.added else "") + act.text)
         else:
             file = project / act.name
             assert act.old in file.read_text(), f"{act.name} does not hold {act.old}"
