@@ -19,7 +19,7 @@ BUSY = """
 import os, threading, time
 if os.fork() == 0:
     os.setsid()
-print(os.getpid(), flush=True)
+os.write(1, b"%d\\n" % os.getpid())  # in one piece: two processes share the pipe
 threading.Thread(target=lambda: [time.sleep(0.001) for _ in iter(int, 1)], daemon=True).start()
 while True:
     time.sleep(0.001)
@@ -45,9 +45,11 @@ def started(records: Records) -> Iterator[tuple[Record, list[int]]]:
         pids = [int(program.stdout.readline()) for _ in range(2)]
         stat = (Path("/proc") / str(program.pid) / "stat").read_text()
         (records.folder("web-1") / "1.pid").write_text(stat)
-        yield record, pids
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+        try:
+            yield record, pids
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
 
 
 def processes(pids: list[int]) -> list[Process]:
@@ -83,8 +85,10 @@ def test_strangers_go_on(records: Records, started: tuple[Record, list[int]]) ->
         assert other.stdout is not None
         pids = [int(other.stdout.readline()) for _ in range(2)]
         noted: list[Process] = []
-        freeze(Family([(records, record)]), noted.append)
-        assert not set(pids) & {process.pid for process in noted}
-        thaw(noted)
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+        try:
+            freeze(Family([(records, record)]), noted.append)
+            assert not set(pids) & {process.pid for process in noted}
+            thaw(noted)
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
