@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lading.client.agent import Agent
 
 MOST = 1000  # rollouts of one environment in release notes
+ACTS = {"taken down": "down"}  # acts that changed what is served without a rollout, as the audit and the table call them
 MIGRATING = ("backup", "rehearse", "migrate", "restore")  # steps whose words release notes repeat
 
 
@@ -49,15 +50,27 @@ def history(state: State, environment: str | None, span: str | None, limit: int,
 def _table(state: State, environment: str, limit: int) -> None:
     from lading.cli.words import table
 
-    agent = state.agent_for(environment)
-    found = agent.get("/v1/rollouts", project=state.outline.name, environment=environment, limit=limit)["rollouts"]
-    for line in table([_row(rollout) for rollout in found]):
+    agent, name = state.agent_for(environment), state.outline.name
+    found = agent.get("/v1/rollouts", project=name, environment=environment, limit=limit)["rollouts"]
+    acts = [one for one in agent.get("/v1/audit", environment=f"{name}/{environment}")["audit"] if one["act"] in ACTS]
+    more = len(found) == limit
+    if more:
+        acts = [one for one in acts if one["at"] > found[-1]["created"]]
+    rows = [(rollout["created"], _row(rollout)) for rollout in found] + [(one["at"], _act(one)) for one in acts]
+    for line in table([row for _, row in sorted(rows, key=lambda timed: timed[0], reverse=True)]):
         state.say(line)
     if not found:
         state.say(f"{environment} has had no rollout yet; next: lading deploy {environment}")
-    elif len(found) == limit:
+    elif more:
         state.say(f"older ones: --limit {min(limit * 5, MOST)}")
-    state.result({"rollouts": found})
+    state.result({"rollouts": found, "acts": acts})
+
+
+def _act(audit: dict[str, Any]) -> tuple[str, ...]:
+    from lading.cli.words import age
+
+    version = audit["data"].get("version") or ""
+    return ("", age(audit["at"]), ACTS[audit["act"]], version and f"{version} → nothing", "", "", "", audit["who"])
 
 
 def _row(rollout: dict[str, Any]) -> tuple[str, ...]:

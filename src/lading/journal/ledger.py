@@ -106,9 +106,12 @@ class Ledger(JournalFile):
         with self._transaction("adding an audit entry to") as connection:
             connection.execute("INSERT INTO audits (value) VALUES (?)", (text_of(entry),))
 
-    def audits(self, limit: int = 100) -> Sequence[Audit]:
-        """Return audit entries, newest first."""
-        return self._all(Audit, "SELECT value FROM audits ORDER BY id DESC LIMIT ?", limit)
+    def audits(self, limit: int = 100, environment: str = "") -> Sequence[Audit]:
+        """Return audit entries, newest first; those of one environment where its key is given."""
+        if not environment:
+            return self._all(Audit, "SELECT value FROM audits ORDER BY id DESC LIMIT ?", limit)
+        sql = "SELECT value FROM audits WHERE json_extract(value, '$.data.environment') = ? ORDER BY id DESC LIMIT ?"
+        return self._all(Audit, sql, environment, limit)
 
     # challenges of promotions
     def add_nonce(self, nonce: str, expires: float) -> None:

@@ -125,6 +125,19 @@ def test_down_stops_and_up_brings_it_back(project: Path, run: Run, agent: Memory
     assert _release(run) == "v1.0.0"
 
 
+def test_history_tells_of_a_down(project: Path, run: Run) -> None:
+    """Between the rollouts stands when it was taken down, what served until then, and who did it."""
+    run("up")
+    run("down")
+    run("up")
+    lines = run("history", "local").out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["2", "", "1"]
+    assert " down " in lines[1]
+    assert "v1.0.0 → nothing" in lines[1]
+    assert [one["act"] for one in run("history", "local", "--json").result["acts"]] == ["taken down"]
+    assert " down " not in run("history", "local", "--limit", "1").out
+
+
 def test_down_of_what_never_was_up(project: Path, run: Run) -> None:
     """Nothing to stop is no failure."""
     assert run("down").status == 0

@@ -53,8 +53,11 @@ def routes(service: AgentService) -> APIRouter:
         return answer(Logs(logs=found))
 
     @router.get("/audit", **says(Audits))
-    def audit(limit: int = 100) -> Response:
-        """List acts of people that changed what the agent believes or allows, newest first."""
-        return answer(Audits(audit=tuple(service.journal.audits(limit))))
+    def audit(limit: int = 100, environment: str = "") -> Response:
+        """List acts of people that changed what the agent believes or allows, newest first.
+
+        ``environment`` (``shop/stage``) leaves those of other environments out.
+        """
+        return answer(Audits(audit=tuple(service.journal.audits(limit, environment))))
 
     return router

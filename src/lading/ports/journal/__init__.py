@@ -171,8 +171,8 @@ class Journal(Protocol):
         """Append an audit entry."""
         ...
 
-    def audits(self, limit: int = 100) -> Sequence[Audit]:
-        """Return audit entries, newest first."""
+    def audits(self, limit: int = 100, environment: str = "") -> Sequence[Audit]:
+        """Return audit entries, newest first; those of one environment where its key (``shop/stage``) is given."""
         ...
 
     # challenges of promotions

@@ -101,6 +101,15 @@ class LedgerConformance:
         assert journal.audits(limit=1)[0] == msgspec.structs.replace(entry, who="carl")
         assert journal.audits()[2] == entry
 
+    def test_the_audit_of_one_environment(self, journal: Journal) -> None:
+        """Asked for one environment, the audit leaves out the others and what belongs to none."""
+        for place in ("shop/stage", "shop/local", None, "shop/stage"):
+            journal.audit(Audit(at=AT, who="anna", act="policy set", data={"environment": place} if place else {}))
+        assert len(journal.audits()) == 4
+        assert [audit.data["environment"] for audit in journal.audits(environment="shop/stage")] == ["shop/stage"] * 2
+        assert len(journal.audits(1, environment="shop/stage")) == 1
+        assert journal.audits(environment="shop/production") == []
+
     def test_a_nonce_is_used_once(self, journal: Journal) -> None:
         """A nonce is good once, up to its end, and never when nobody gave it out."""
         journal.add_nonce("n1", AT)

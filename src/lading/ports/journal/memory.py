@@ -260,10 +260,11 @@ class MemoryJournal:
         with self._lock:
             self._audits.append(_stored(entry))
 
-    def audits(self, limit: int = 100) -> Sequence[Audit]:
-        """Return audit entries, newest first."""
+    def audits(self, limit: int = 100, environment: str = "") -> Sequence[Audit]:
+        """Return audit entries, newest first; those of one environment where its key is given."""
         with self._lock:
-            return list(reversed(self._audits))[:limit]
+            wanted = [one for one in self._audits if not environment or one.data.get("environment") == environment]
+            return wanted[::-1][:limit]
 
     # challenges of promotions
     def add_nonce(self, nonce: str, expires: float) -> None:
