@@ -11,7 +11,8 @@ from lading.docker.engine import segment
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.secret import Secret, redact
-from lading.runtime.docker import frames, launch
+from lading.ports.runtime.refusals import start_failed
+from lading.runtime.docker import frames
 from lading.runtime.docker.names import Names
 from lading.runtime.docker.states import is_running
 from lading.runtime.process import logs
@@ -167,7 +168,7 @@ def explained(spec: InstanceSpec, secrets: Mapping[str, Secret]) -> Iterator[Non
         message = redact(error.message, secrets.values())
         if error.code == "no-space":
             raise
-        raise launch.failed(spec, message, hint=_hint(spec, message)) from error
+        raise start_failed(spec, message, hint=_hint(spec, message)) from error
 
 
 def _hint(spec: InstanceSpec, message: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from lading.model.environment import InstanceSpec
-from lading.model.errors import LadingError
 from lading.model.secret import Secret
+from lading.ports.runtime.refusals import start_failed
 from lading.runtime.docker import names
 from lading.runtime.docker.networks import Network
 from lading.runtime.docker.places import INSIDE, Mount, databases, volume_path
@@ -77,7 +77,7 @@ def _split(spec: InstanceSpec, what: str, text: str | None) -> list[str]:
     try:
         words = shlex.split(text or "")
     except ValueError as error:
-        raise failed(
+        raise start_failed(
             spec, f"its {what} cannot be split into words: {error}", hint="correct the quotes in it"
         ) from error
     given = _given_places(spec)
@@ -116,7 +116,7 @@ def _variables(making: Making, secrets: Mapping[str, Secret]) -> dict[str, str]:
         values["LADING_OUTPUTS"] = f"{INSIDE}/outputs"
     for name, value in values.items():
         if "\0" in value or "=" in name:
-            raise failed(spec, f"{name} or its value cannot be a variable", hint=f"set {name} again")
+            raise start_failed(spec, f"{name} or its value cannot be a variable", hint=f"set {name} again")
     return values
 
 
@@ -194,15 +194,3 @@ def in_words(spec: InstanceSpec, user: str) -> str:
     if "NanoCpus" in limits:
         said.append(f"{limits['NanoCpus'] / 1e9:g} cores")
     return ", ".join(said)
-
-
-def failed(spec: InstanceSpec, happened: str, *, hint: str = "", details: tuple[str, ...] = ()) -> LadingError:
-    """Return the error that says why an instance could not be started."""
-    return LadingError(
-        "start-failed",
-        doing=f"starting {spec.label} of {spec.version} in {spec.project}/{spec.environment}",
-        happened=happened,
-        now="nothing of it runs; what served before is untouched",
-        hint=hint,
-        details=details,
-    )

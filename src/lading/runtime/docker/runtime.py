@@ -12,6 +12,7 @@ from lading.model.errors import LadingError
 from lading.model.release import Platform, Release
 from lading.model.secret import Secret
 from lading.ports.runtime import Held, HeldResult, Run, RunResult
+from lading.ports.runtime.refusals import start_failed
 from lading.runtime.docker import launch, names, states
 from lading.runtime.docker.containers import Containers, explained
 from lading.runtime.docker.images import Images
@@ -99,7 +100,7 @@ class DockerRuntime:
                 self._start(spec, secrets, found)
                 found = self._instances.inspect(spec.name)
             if found is None:
-                raise launch.failed(spec, "its container was removed while it started")
+                raise start_failed(spec, "its container was removed while it started")
             return states.state(found)
 
     def _start(self, spec: InstanceSpec, secrets: Mapping[str, Secret], before: dict[str, Any] | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from lading.docker import Engine, EngineRefused
 from lading.docker.engine import segment
 from lading.model.environment import InstanceSpec
-from lading.runtime.docker.launch import failed
+from lading.ports.runtime.refusals import start_failed
 from lading.runtime.process.users import Users
 
 ROOT = ("", "0", "root")
@@ -35,7 +35,7 @@ class Identities:
         if wanted.partition(":")[0] not in ROOT or "user" in spec.relax:
             return wanted
         if spec.user is not None:
-            raise failed(
+            raise start_failed(
                 spec,
                 f"services.{spec.service}.user is root, and nothing runs as root by default",
                 hint=f'name another user, or write relax = ["user"] in [services.{spec.service}]',

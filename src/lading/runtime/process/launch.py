@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from lading.model.environment import InstanceSpec
-from lading.model.errors import LadingError
 from lading.model.secret import Secret
+from lading.ports.runtime.refusals import start_failed
 from lading.runtime.process.ports import LOOPBACK
 
 PASSED_ON = ("LANG", "TZ")  # of the agent's own environment; PATH is passed on without the agent's own programs
@@ -111,7 +111,7 @@ def command(spec: InstanceSpec, place: Place, *, port: int | None, args: tuple[s
     program = words[0]
     found = _beside(place, program) if "/" in program else shutil.which(program, path=place.path)
     if found is None:
-        raise failed(
+        raise start_failed(
             spec,
             f"there is no program {program!r} in {place.environment_layer / 'bin'}, nor on this machine",
             hint=f"see that a dependency brings {program!r}, or correct the service's command; then release again",
@@ -121,7 +121,7 @@ def command(spec: InstanceSpec, place: Place, *, port: int | None, args: tuple[s
 
 def _words(spec: InstanceSpec) -> list[str]:
     if spec.kind != "bundle":
-        raise failed(
+        raise start_failed(
             spec,
             f"its artifact is of kind {spec.kind!r}, and the process runtime runs bundles only",
             hint='build it with bundle = "requirements.txt" or "uv.lock", or use a host with a container engine',
@@ -129,26 +129,14 @@ def _words(spec: InstanceSpec) -> list[str]:
     try:
         words = shlex.split(spec.command or "")
     except ValueError as error:
-        raise failed(
+        raise start_failed(
             spec, f"its command cannot be split into words: {error}", hint="correct the quotes in it"
         ) from error
     if not words:
-        raise failed(spec, "it has no command", hint=f"give services.{spec.service} a command in lading.toml")
+        raise start_failed(spec, "it has no command", hint=f"give services.{spec.service} a command in lading.toml")
     return words
 
 
 def _beside(place: Place, program: str) -> str | None:
     path = place.source_layer / program  # an absolute path stays what it is
     return str(path) if path.is_file() and os.access(path, os.X_OK) else None
-
-
-def failed(spec: InstanceSpec, happened: str, *, hint: str = "", details: tuple[str, ...] = ()) -> LadingError:
-    """Return the error that says why an instance could not be started."""
-    return LadingError(
-        "start-failed",
-        doing=f"starting {spec.label} of {spec.version} in {spec.project}/{spec.environment}",
-        happened=happened,
-        now="nothing of it runs; what served before is untouched",
-        hint=hint,
-        details=details,
-    )

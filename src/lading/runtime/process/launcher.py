@@ -15,6 +15,7 @@ import msgspec
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.secret import Secret, redact
+from lading.ports.runtime.refusals import start_failed
 from lading.runtime.process import directories, launch, logs, users
 from lading.runtime.process.limits import Applied, Groups
 from lading.runtime.process.records import Record, Records, file_name
@@ -115,7 +116,7 @@ class Launcher:
                 os.close(log)
             if not came_up:
                 lines = (redact(line, secrets.values()) for line in logs.last_lines(attempt.log, SHOWN))
-                raise launch.failed(spec, "its keeper ended before the program ran", details=tuple(lines))
+                raise start_failed(spec, "its keeper ended before the program ran", details=tuple(lines))
             return prepared.record
 
     def prepare(self, spec: InstanceSpec, secrets: Mapping[str, Secret], attempt: Attempt) -> "Prepared":
@@ -146,10 +147,10 @@ class Launcher:
         layers = {}
         for role in ("environment", "source"):
             if role not in spec.layers:
-                raise launch.failed(spec, f"its release has no {role} layer", hint="build the release again")
+                raise start_failed(spec, f"its release has no {role} layer", hint="build the release again")
             layers[role] = self._layer_dir(spec.layers[role])
             if not layers[role].is_dir():
-                raise launch.failed(
+                raise start_failed(
                     spec,
                     f"its {role} layer is not laid out at {layers[role]}",
                     hint=f"deploy {spec.version} again: fetching lays the layers out",
@@ -170,7 +171,7 @@ class Launcher:
             shutil.rmtree(outputs, ignore_errors=True)
             directories.give(Path(outputs), owner)
         if spec.stop_signal not in signal.Signals.__members__:
-            raise launch.failed(spec, f"its stop signal {spec.stop_signal!r} does not exist", hint="such as SIGTERM")
+            raise start_failed(spec, f"its stop signal {spec.stop_signal!r} does not exist", hint="such as SIGTERM")
         return Record(
             name=attempt.name,
             marker=f"{spec.project}/{spec.environment}",
@@ -195,7 +196,7 @@ class Launcher:
             number = self._users.number(f"{spec.project}/{spec.environment}")
             return number, [f"user {number}"]
         if self._as_user:
-            raise launch.failed(
+            raise start_failed(
                 spec,
                 f"it cannot run as a user of its own: {obstacle}",
                 hint="open the way for others (chmod o+x), move LADING_HOME, or let instances run as root",
@@ -206,12 +207,12 @@ class Launcher:
 def _check_variables(spec: InstanceSpec, variables: Mapping[str, str], secrets: Mapping[str, Secret]) -> None:
     for name, value in variables.items():
         if not VARIABLE.fullmatch(name):
-            raise launch.failed(spec, f"{name!r} is no name for an environment variable", hint="use A-Z, 0-9 and _")
+            raise start_failed(spec, f"{name!r} is no name for an environment variable", hint="use A-Z, 0-9 and _")
         if "\0" in value:
-            raise launch.failed(spec, f"the value of {name} holds a NUL character", hint=f"set {name} again without it")
+            raise start_failed(spec, f"the value of {name} holds a NUL character", hint=f"set {name} again without it")
     for name in secrets:
         if loads_code(name):
-            raise launch.failed(
+            raise start_failed(
                 spec, f"{name} is set by a secret, and it steers the loader", hint=f"give {name} as a plain value"
             )
 
@@ -243,4 +244,4 @@ def explained(spec: InstanceSpec) -> Iterator[None]:
                 hint="free some space on that file system, then deploy again",
             ) from error
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
-        raise launch.failed(spec, reason) from error
+        raise start_failed(spec, reason) from error
