@@ -35,7 +35,11 @@ def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m lading.agent", description="The host daemon of Lading.")
     parser.add_argument("--home", type=Path, default=None, help="directory of all state (default: LADING_HOME)")
-    root = parser.parse_args().home or Path(home_of(os.environ, os.getuid()))
+    try:
+        root = parser.parse_args().home or Path(home_of(os.environ, os.getuid()))
+    except LadingError as error:
+        print(error, file=sys.stderr)  # noqa: T201  (there is no log without a home)
+        return error.exit_status
     # A client that vanished must not take the agent along.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     # What is private is made so by name; what instances of other users must pass must not hang on who started us.

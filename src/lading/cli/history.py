@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from lading.client.agent import Agent
 
 MOST = 1000  # rollouts of one environment in release notes
-ACTS = {"taken down": "down"}  # acts that changed what is served without a rollout, as the audit and the table call them
+# Acts that changed what is served without a rollout: as the audit calls them, and as the table does.
+ACTS = {"taken down": "down"}
 MIGRATING = ("backup", "rehearse", "migrate", "restore")  # steps whose words release notes repeat
 
 

@@ -66,7 +66,7 @@ class Address(NamedTuple):
 
 def local_home() -> Path:
     """Return the absolute home directory of this user's own agent."""
-    return Path(home_of(os.environ, os.getuid())).absolute()
+    return Path(home_of(os.environ, os.getuid()))
 
 
 def local_address() -> Address:

@@ -257,3 +257,11 @@ def test_ones_own_agent_is_local_by_either_name(monkeypatch: pytest.MonkeyPatch)
     assert parse_address(None) == parse_address("unix:///srv/mine")
     assert parse_address(None).local
     assert not parse_address("unix:///srv/other").local
+
+
+def test_a_relative_home_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would mean another agent in every directory, and lie in the repository that it is used in."""
+    monkeypatch.setenv("LADING_HOME", "home")
+    with pytest.raises(LadingError, match='export LADING_HOME="\\$PWD/home"') as refused:
+        parse_address(None)
+    assert refused.value.code == "usage"
