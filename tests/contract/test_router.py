@@ -28,6 +28,10 @@ class TestMemoryRouter(RouterConformance):
         assert isinstance(router, MemoryRouter)
         return router.ask(environment, path)
 
+    def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
+        assert isinstance(router, MemoryRouter)
+        return router.visit(environment, cookies)
+
     def after_restart(self, router: Router) -> Router:
         return router
 
@@ -50,10 +54,22 @@ class TestTraefikRouter(RouterConformance):
         return Backend(instance=name, address=self.servers[name].address)
 
     def ask(self, router: Router, environment: str, path: str = "/") -> str | None:
+        return self._ask(router, environment, path, {})
+
+    def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
+        return self._ask(router, environment, "/", cookies)
+
+    def _ask(self, router: Router, environment: str, path: str, cookies: dict[str, str]) -> str | None:
         base, host = router.probe_address(environment)
-        request = urllib.request.Request(base + path, headers={"Host": host} if host else {})
+        headers = {"Host": host} if host else {}
+        if cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        request = urllib.request.Request(base + path, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=5.0) as answer:
+                for line in answer.headers.get_all("Set-Cookie", []):
+                    name, value = line.partition(";")[0].split("=", 1)
+                    cookies[name] = value
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             error.close()

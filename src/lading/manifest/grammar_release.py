@@ -211,7 +211,12 @@ SERVICES = named(
             ),
             Key("grace", Duration(most=3600), "How long it may take to end before it is killed.", example='"30s"'),
             Key("resources", RESOURCES, "Limits of one instance.", example='{ cpu = 0.5, memory = "512MB" }'),
-            Key("affinity", Flag(), "Whether a visitor stays with one instance.", example="true"),
+            Key(
+                "affinity",
+                Flag(),
+                "Whether a visitor stays with one instance, by a cookie; when that is gone, with the next one.",
+                example="true",
+            ),
             Key(
                 "relax",
                 ListOf(

@@ -77,7 +77,6 @@ RULES: tuple[Rule, ...] = (
     Rule("services.*.static", _LATER, "serve the files from the program"),
     Rule("services.*.files", _LATER, "copy them into the image, or read them from the source, where a bundle runs"),
     Rule("services.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
-    Rule("services.*.affinity", _LATER, "remove it"),
     Rule(
         "databases.*.engine",
         'is "postgres", which this version does not run yet',

@@ -6,17 +6,15 @@ YAML). So what serves and what is remembered cannot differ.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
 from lading.model.environment import Routes, ServiceRoute
-from lading.model.manifest import Probe
 from lading.ports.router.rules import refusal
+from lading.router.balancing import TRANSPORT, Plain, cookie_of, services_of
 
 HEAD = b"# routes: "
 LOADED = "lading-loaded"
-TRANSPORT = "lading"
 PRIORITY = 10
 
 # Below the time after which servers close idle connections (gunicorn 2 s, uvicorn 5 s): so a request is never sent
@@ -24,8 +22,6 @@ PRIORITY = 10
 IDLE_TIMEOUT = "1500ms"
 DIAL_TIMEOUT = "5s"
 IDLE_CONNECTIONS = 512
-
-Plain = dict[str, Any]
 
 
 def service_name(environment: str, generation: str, service: str) -> str:
@@ -94,7 +90,9 @@ def _http(routes: Mapping[str, Routes], around: Surroundings) -> Plain:
 
 def _add_service(http: Plain, routes: Routes, service: ServiceRoute, around: Surroundings) -> None:
     name = service_name(routes.environment, routes.generation, service.service)
-    http["services"] |= _services(name, service, around.interval)
+    # Environments answer by plain HTTP, and a cookie kept to TLS would never come back.
+    cookie = cookie_of(routes.environment, service.service, secure=False)
+    http["services"] |= services_of(name, service, cookie, around.interval)
     prefix = service.path.rstrip("/")
     router: Plain = {"service": name, "priority": PRIORITY + len(prefix)}
     if service.strip_prefix and prefix:
@@ -109,47 +107,3 @@ def _add_service(http: Plain, routes: Routes, service: ServiceRoute, around: Sur
     if routes.domain is not None and around.public:
         host = f"Host(`{routes.domain}`) && ({rule})"
         http["routers"][f"{label}~public"] = {**router, "entryPoints": ["http"], "rule": host}
-
-
-def _services(name: str, service: ServiceRoute, interval: float) -> Plain:
-    check = health_check(service.ready, interval) if service.ready is not None else None
-    if check is None:
-        return {name: {"loadBalancer": _balancer(service)}}
-    # When no instance is ready, all of them get requests again: the last one is never taken away.
-    return {
-        name: {"failover": {"service": f"{name}~ready", "fallback": f"{name}~any"}},
-        f"{name}~ready": {"loadBalancer": {**_balancer(service), "healthCheck": check}},
-        f"{name}~any": {"loadBalancer": _balancer(service)},
-    }
-
-
-def _balancer(service: ServiceRoute) -> Plain:
-    balancer: Plain = {
-        "servers": [{"url": f"http://{backend.address}"} for backend in service.backends],
-        "serversTransport": TRANSPORT,
-        "passHostHeader": True,
-    }
-    if service.affinity:
-        cookie = {"name": f"lading_{service.service}", "httpOnly": True, "sameSite": "lax"}
-        balancer["sticky"] = {"cookie": cookie}
-    return balancer
-
-
-def health_check(probe: Probe, interval: float) -> Plain | None:
-    """Return the check by which Traefik keeps asking an instance; None where Traefik cannot judge the answer.
-
-    It judges one status, or any of 200–399; what the body must hold only Lading's own ready check judges.
-    """
-    check: Plain = {
-        "path": probe.path,
-        "interval": f"{round(interval * 1000)}ms",
-        "timeout": f"{round(probe.timeout * 1000)}ms",
-        "followRedirects": False,
-    }
-    if probe.host is not None:
-        check["hostname"] = probe.host
-    if len(probe.status) == 1:
-        check["status"] = probe.status[0]
-    elif not probe.status or min(probe.status) < 200 or max(probe.status) > 399:
-        return None
-    return check

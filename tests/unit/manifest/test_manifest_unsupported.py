@@ -22,7 +22,6 @@ CASES = {
     "services.web.aliases": HEAD + 'aliases = ["backend"]\n' + STAGE,
     "services.web.user": HEAD + 'user = "10001"\n' + STAGE,
     "services.web.home": HEAD + 'home = "/tmp"\n' + STAGE,
-    "services.web.affinity": HEAD + "affinity = true\n" + STAGE,
     "services.web.relax": HEAD + 'relax = ["read-only"]\n' + STAGE,
     "services.web.volumes.data": HEAD + 'volumes = { data = "/srv/data" }\n' + STAGE,
     "databases.main.engine": HEAD + '[databases.main]\nengine = "postgres"\nenv = "U"\n' + STAGE,

@@ -12,7 +12,8 @@ from lading.model.environment import Backend, Routes, ServiceRoute
 from lading.model.errors import LadingError
 from lading.model.manifest import Probe
 from lading.ports.router.rules import check_routes
-from lading.router.render import Surroundings, health_check, parse, render, service_name
+from lading.router.balancing import cookie_of, health_check
+from lading.router.render import Surroundings, parse, render, service_name
 
 PLAIN = string.ascii_letters + string.digits + "_.-"
 NAMES = st.builds(
@@ -98,6 +99,15 @@ def test_a_service_with_a_ready_check_keeps_its_last_instance() -> None:
     assert services[name] == {"failover": {"service": f"{name}~ready", "fallback": f"{name}~any"}}
     assert "healthCheck" in services[f"{name}~ready"]["loadBalancer"]
     assert "healthCheck" not in services[f"{name}~any"]["loadBalancer"]
+
+
+def test_the_cookie_of_a_client_is_its_environments_own() -> None:
+    """Two environments on one host differ by port alone, and a browser sends a cookie to every port."""
+    stage, local = (cookie_of(f"shop/{name}", "web", secure=False) for name in ("stage", "local"))
+    assert stage["name"] != local["name"]
+    sticky = one(affinity=True)["services"]["shop~stage~r1~web"]["loadBalancer"]["sticky"]
+    assert sticky == {"cookie": stage}
+    assert (stage["httpOnly"], stage["sameSite"], stage["path"]) == (True, "lax", "/")
 
 
 def test_a_service_without_a_ready_check_is_plain() -> None:

@@ -31,6 +31,9 @@ class Router(Protocol):
         """Replace all routes of one environment in one act and return once the router has confirmed that new requests
         go there. No request is lost, refused or answered twice. Other environments' routes are untouched.
 
+        A service's requests are spread over its instances. With ``affinity`` a client that keeps its cookie is
+        answered by one instance; when that is gone, by another from then on.
+
         Applying what already stands confirms and changes nothing. When it cannot be confirmed, raise and leave the
         earlier routes in force.
         """

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
+
 from lading.model.environment import Backend, Routes, ServiceRoute
 from lading.model.errors import LadingError
 from lading.model.manifest import Probe
@@ -34,6 +36,10 @@ class RouterConformance(ABC):
     @abstractmethod
     def ask(self, router: Router, environment: str, path: str = "/") -> str | None:
         """Send a request to the environment and return the name of the instance that answered, None for no route."""
+
+    @abstractmethod
+    def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
+        """Ask as a browser does that holds ``cookies``, put there what it is given, and return who answered."""
 
     @abstractmethod
     def after_restart(self, router: Router) -> Router:
@@ -84,6 +90,30 @@ class RouterConformance(ABC):
         router.apply(Routes(environment=STAGE, generation="r1", port=router.reserve_port(STAGE), services=services))
         asked = {path: self.ask(router, STAGE, path) for path in ("/", "/api", "/api/x", "/apix", "/api/admin/y")}
         assert asked == {"/": "site", "/api": "api", "/api/x": "api", "/apix": "site", "/api/admin/y": "admin"}
+
+    def test_requests_are_spread_over_the_instances(self, router: Router) -> None:
+        """Every instance gets its part, whoever asks."""
+        router.apply(self.routes(router, STAGE, "r1", "web-1", "web-2"))
+        answers = [self.visit(router, STAGE, {}) for _ in range(8)]
+        assert min(answers.count(name) for name in ("web-1", "web-2")) >= 2
+
+    def test_a_client_stays_with_its_instance(self, router: Router) -> None:
+        """With affinity; across a switch, and when its instance is gone, it stays with the one it gets next."""
+        first, second = (
+            self.with_affinity(self.routes(router, STAGE, f"r{n}", f"web-{n}a", f"web-{n}b")) for n in (1, 2)
+        )
+        cookies: dict[str, str] = {}
+        for routes in (first, second, first):
+            router.apply(routes)
+            names = {self.visit(router, STAGE, cookies) for _ in range(6)}
+            assert len(names) == 1
+            assert names <= {backend.instance for backend in routes.services[0].backends}
+        assert {self.visit(router, STAGE, {}) for _ in range(6)} == {"web-1a", "web-1b"}
+
+    def with_affinity(self, routes: Routes) -> Routes:
+        """Return routes whose services keep a client on an instance."""
+        services = tuple(msgspec.structs.replace(service, affinity=True) for service in routes.services)
+        return msgspec.structs.replace(routes, services=services)
 
     def test_malformed_routes_are_refused_whole(self, router: Router) -> None:
         """Values a router must not be given raise router-failed, and what serves goes on serving."""

@@ -28,6 +28,7 @@ class MemoryRouter:
         self.applied: list[Routes] = []
         self.withdrawn: list[str] = []
         self.ensured = 0
+        self._turns = 0
         self._routes: dict[str, Routes] = {}
         self._ports: dict[str, int] = {}
         self._counters: dict[tuple[str, str], Counters] = {}
@@ -127,6 +128,22 @@ class MemoryRouter:
         routes = self._routes.get(environment)
         service = service_for(routes, path) if routes is not None else None
         return service.backends[0].instance if service is not None else None
+
+    def visit(self, environment: str, cookies: dict[str, str], path: str = "/") -> str | None:
+        """Answer a browser's request: whose turn it is, or who its cookie names where the service has affinity."""
+        routes = self._routes.get(environment)
+        service = service_for(routes, path) if routes is not None else None
+        if service is None:
+            return None
+        names = [backend.instance for backend in service.backends]
+        cookie = f"{environment}/{service.service}"
+        if service.affinity and cookies.get(cookie) in names:
+            return cookies[cookie]
+        self._turns += 1
+        name = names[self._turns % len(names)]
+        if service.affinity:
+            cookies[cookie] = name
+        return name
 
     def _port_of(self, routes: Routes) -> int | None:
         return routes.port if routes.port is not None else self._ports.get(routes.environment)
