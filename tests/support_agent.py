@@ -40,6 +40,7 @@ from lading.model.errors import LadingError
 from lading.model.interface import API_VERSION, SOCKET
 from lading.model.manifest import Manifest
 from lading.model.release import Artifact, Release, artifact_digest, release_digest
+from lading.ports.sources.memory import MemorySources
 from lading.ports.store.memory import make_layer
 from tests.recovery.house import House
 from tests.support import until
@@ -68,7 +69,8 @@ class MemoryAgent:
         self.trouble: LadingError | None = None
         keys = Keys(world.journal, ring, world.clock)
         locks = Locks()
-        self.rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), self.changes, locks)
+        self.sources = MemorySources()
+        self.rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), self.changes, locks, self.sources)
         self.service = AgentService(
             about=lambda: About(
                 name=name,

@@ -8,6 +8,7 @@ from lading.agent.supervisor import Supervisor
 from lading.engine.context import Locks
 from lading.model.rollout import Rollout
 from lading.ports.journal import Journal
+from lading.ports.sources.memory import MemorySources
 from tests.recovery.house import ENVIRONMENT, PROJECT, TABLE, House
 from tests.support import until
 
@@ -19,7 +20,7 @@ class MemoryAgent:
         self.house = House.build(journal)
         self.world = self.house.world
         self.locks = Locks()
-        self.rollouts = Rollouts(self.world, Gatekeeper(self.world, lambda: ()), Changes(), self.locks)
+        self.rollouts = Rollouts(self.world, Gatekeeper(self.world, lambda: ()), Changes(), self.locks, MemorySources())
         chores = (self.rollouts.recover,)
         self.supervisor = Supervisor(self.world, self.locks, self.rollouts.admission, chores)
 

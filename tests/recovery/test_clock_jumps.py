@@ -9,6 +9,7 @@ from lading.agent.supervisor import Supervisor
 from lading.engine.context import Locks
 from lading.engine.faults import Faults, guard
 from lading.ports.clock.memory import MemoryClock
+from lading.ports.sources.memory import MemorySources
 from tests.recovery.house import KEY, TABLE, House
 
 pytestmark = pytest.mark.recovery
@@ -54,7 +55,7 @@ def test_what_serves_stays(seconds: float) -> None:
     """A jump may end the time of the previous release early or late; it never touches what serves."""
     house = House.build()
     locks = Locks()
-    rollouts = Rollouts(house.world, Gatekeeper(house.world, lambda: ()), Changes(), locks)
+    rollouts = Rollouts(house.world, Gatekeeper(house.world, lambda: ()), Changes(), locks, MemorySources())
     supervisor = Supervisor(house.world, locks, rollouts.admission)
     house.deploy("v1.0.0")
     house.deploy("v1.1.0")

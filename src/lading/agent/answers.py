@@ -327,7 +327,8 @@ class SecretEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     ``set`` (seconds since the epoch, 0 where it is not known) and ``set_by`` tell of the current version. ``need`` is
     what the release that serves says of it: ``required``, ``optional`` or ``unknown``; ``serving`` the version that
-    serves, null where none does. ``problem`` says why the value is a placeholder, empty when it is none.
+    serves, null where none does. ``problem`` says why the value is a placeholder, empty when it is none. ``source`` is
+    where what serves gets it from: ``command``, ``variable``, ``file``, or empty for the agent's own store.
     """
 
     name: str
@@ -337,6 +338,7 @@ class SecretEntry(msgspec.Struct, frozen=True, kw_only=True):
     need: str = "unknown"
     serving: int | None = None
     problem: str = ""
+    source: str = ""
 
 
 class SecretVersions(msgspec.Struct, frozen=True, kw_only=True):

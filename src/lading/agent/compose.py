@@ -52,6 +52,7 @@ from lading.router.traefik import TraefikRouter
 from lading.runtime.docker import DockerRuntime
 from lading.runtime.process.runtime import ProcessRuntime
 from lading.secrets.age_file import AgeSecrets
+from lading.secrets.sources import HostSources
 
 # Recovery tests set faults for the agent they start; without the variable no guard is in the way.
 FAULTS = "LADING_FAULTS"
@@ -102,7 +103,8 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         world = guard(world, Faults.from_environment(environ[FAULTS], environ.get(FAULTS_TRACE, "")))
     keys = Keys(journal, ring, clock)
     changes, locks = Changes(), Locks()
-    rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(), *keys.own_earlier())), changes, locks)
+    sources = HostSources(settings.secrets, environ, lambda: secrets.all_values().values())
+    rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(), *keys.own_earlier())), changes, locks, sources)
     upkeep = JournalUpkeep(journal, home / "journal.copy.db", clock)
     chores = (processes.maintain, containers.maintain, rollouts.recover, upkeep)
     supervisor = Supervisor(world, locks, rollouts.admission, chores=chores)

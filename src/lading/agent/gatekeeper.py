@@ -15,6 +15,7 @@ from lading.model.environment import Configuration, EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.manifest import Tier
 from lading.model.release import Release, is_dirty
+from lading.model.secret import Secret
 from lading.ports.journal import Audit
 
 
@@ -69,18 +70,27 @@ class Gatekeeper:
         bill: tuple[Envelope, ...],
         requested_by: str,
         examples: Mapping[str, str],
+        fresh: Mapping[str, Secret] = {},
     ) -> LadingError | None:
-        """Return the refusal that an admission would end with now, None when there is none; nothing is written down."""
+        """Return the refusal that an admission would end with now, None when there is none; nothing is written down.
+
+        ``fresh`` are values of secrets that would be stored then.
+        """
         try:
             _refuse_dirty(release, record)
-            check_secrets(self._world.secrets, release, configuration, record, examples)
+            check_secrets(self._world.secrets, release, configuration, record, examples, fresh)
             self._judge(release, configuration, record, self._asked(release, record, requested_by), bill)
         except LadingError as error:
             return error
         return None
 
     def check_rotation(
-        self, release: Release, configuration: Configuration, record: EnvironmentRecord, requested_by: str
+        self,
+        release: Release,
+        configuration: Configuration,
+        record: EnvironmentRecord,
+        requested_by: str,
+        fresh: Mapping[str, Secret] = {},
     ) -> None:
         """Raise ``secret-missing`` or ``bill`` when what serves may not be started anew with other secrets.
 
@@ -88,7 +98,7 @@ class Gatekeeper:
         against it.
         """
         try:
-            check_secrets(self._world.secrets, release, configuration, record, {})
+            check_secrets(self._world.secrets, release, configuration, record, {}, fresh)
         except LadingError as error:
             self._note_refusal(release, record, error, requested_by)
             raise

@@ -1,11 +1,13 @@
 """Secrets that a release requires, looked at before anything is touched: missing, empty, placeholder."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from lading.model.environment import Configuration, EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.placeholders import placeholder
 from lading.model.release import Release
+from lading.model.secret import Secret
 from lading.ports.secrets import Secrets
 
 
@@ -15,18 +17,20 @@ def check_secrets(
     configuration: Configuration,
     record: EnvironmentRecord,
     examples: Mapping[str, str],
+    fresh: Mapping[str, Secret] = {},
 ) -> None:
     """Raise ``secret-missing``, naming all that is wrong at once and the command that mends each; never a value.
 
-    ``examples`` are the values of the project's ``.env.example``.
+    ``examples`` are the values of the project's ``.env.example``, ``fresh`` those that are not stored yet.
     """
-    wrong = dict(_wrong(secrets, release, configuration, record.key, examples))
+    held = _Held(secrets, record.key, fresh)
+    wrong = dict(_wrong(held, release, configuration, examples))
     if not wrong:
         return
     serving = record.serving.release.version if record.serving is not None else "nothing yet"
     width = max(len(name) for name in wrong)
     told = max(len(reason) for reason in wrong.values())
-    commands = {name: f"lading secrets set {record.name} {name}" for name in wrong}
+    commands = {name: _command(record.name, name, configuration) for name in wrong}
     raise LadingError(
         "secret-missing",
         doing="refused",
@@ -37,15 +41,35 @@ def check_secrets(
     )
 
 
+class _Held(NamedTuple):
+    """Where the values of an environment's secrets are."""
+
+    secrets: Secrets
+    key: str
+    fresh: Mapping[str, Secret]
+
+    def value(self, name: str, version: int) -> str:
+        """Return a value in plain."""
+        found = self.fresh[name] if name in self.fresh else self.secrets.get(self.key, name, version)
+        return found.reveal()
+
+
+def _command(environment: str, name: str, configuration: Configuration) -> str:
+    source = configuration.table.secrets.get(name)
+    if source is not None:
+        return f"give it where it comes from: {source.place}"
+    return f"lading secrets set {environment} {name}"
+
+
 def _wrong(
-    secrets: Secrets, release: Release, configuration: Configuration, key: str, examples: Mapping[str, str]
+    held: _Held, release: Release, configuration: Configuration, examples: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     for name in release.manifest.secrets.required:
         version = configuration.secret_versions.get(name)
         if version is None:
             yield name, "it is missing"
             continue
-        value = secrets.get(key, name, version).reveal()
+        value = held.value(name, version)
         reason = placeholder(name, value, configuration.tier, examples.get(name, ""))
         if reason:
             yield name, reason

@@ -1,6 +1,6 @@
 """Opens, explains and carries rollouts: between what a client asks and what the engine does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -9,6 +9,7 @@ from lading.agent.carrying import Carriers
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.received import check_request, check_supported, refuse_dry_run
+from lading.agent.sourced import Sourced
 from lading.engine.context import Locks
 from lading.engine.world import World
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
@@ -17,9 +18,11 @@ from lading.model.manifest import Environment
 from lading.model.plan import Cutover, Plan
 from lading.model.release import Release
 from lading.model.rollout import Rollout
+from lading.model.secret import Secret
 from lading.planner.plans import is_noop, plan_release, plan_rollback
 from lading.planner.units import configure
 from lading.ports.journal.refusals import busy
+from lading.ports.sources import SecretSources
 
 _RANK = {"local": 0, "stage": 1, "production": 2}
 
@@ -27,9 +30,12 @@ _RANK = {"local": 0, "stage": 1, "production": 2}
 class Rollouts:
     """The agent's rollouts, each carried by a thread of its own."""
 
-    def __init__(self, world: World, gatekeeper: Gatekeeper, changes: Changes, locks: Locks) -> None:
+    def __init__(
+        self, world: World, gatekeeper: Gatekeeper, changes: Changes, locks: Locks, sources: SecretSources
+    ) -> None:
         self.admission = Locks()
         self._world = world
+        self._sourced = Sourced(world.journal, world.secrets, sources, world.clock)
         self._gatekeeper = gatekeeper
         self._carriers = Carriers(world, changes, locks)
 
@@ -48,7 +54,7 @@ class Rollouts:
                 return turned
             # First, so that preparing never writes over what a running rollout changes meanwhile.
             self._check_free(request)
-            prepared = _Preparation(self._world, self._gatekeeper, request, register=True)
+            prepared = _Preparation(self._world, self._gatekeeper, self._sourced, request, register=True)
             if prepared.nothing_to_do:
                 return None
             rollout = self._world.journal.begin(
@@ -69,7 +75,7 @@ class Rollouts:
     def weigh(self, request: RolloutRequest) -> tuple[Plan, LadingError | None]:
         """Return what the request would do now, and the refusal that it would meet, if any."""
         check_request(request)
-        prepared = _Preparation(self._world, self._gatekeeper, request, register=False)
+        prepared = _Preparation(self._world, self._gatekeeper, self._sourced, request, register=False)
         newest = self._world.journal.rollouts(limit=1)
         plan = prepared.plan(newest[0].id + 1 if newest else 1)
         if prepared.nothing_to_do:
@@ -159,9 +165,14 @@ def _is_way_back(rollout: Rollout, to: str | None) -> bool:
 class _Preparation:
     """Everything that is settled before a rollout is opened: release, configuration, record, admission."""
 
-    def __init__(self, world: World, gatekeeper: Gatekeeper, request: RolloutRequest, *, register: bool) -> None:
+    def __init__(
+        self, world: World, gatekeeper: Gatekeeper, sourced: Sourced, request: RolloutRequest, *, register: bool
+    ) -> None:
         self._world = world
+        self._sourced = sourced
         self._request = request
+        self._storing = register
+        self._fresh: Mapping[str, Secret] = {}
         self.nothing_to_do = False
         self.refusal: LadingError | None = None
         if request.kind == "rollback":
@@ -185,7 +196,7 @@ class _Preparation:
         configuration = self._configure(record, record.serving.configuration.table, release)
         seen = Observed(record=record, running=self._running())
         self.nothing_to_do = not self._request.again and is_noop(release, configuration, seen)
-        gatekeeper.check_rotation(release, configuration, record, self._request.requested_by)
+        gatekeeper.check_rotation(release, configuration, record, self._request.requested_by, fresh=self._fresh)
         observed = self._observe(record, release)
         return lambda number: plan_release(number, "rotate", release, configuration, observed)
 
@@ -217,6 +228,7 @@ class _Preparation:
                 bill=request.bill,
                 requested_by=request.requested_by,
                 examples=request.examples,
+                fresh=self._fresh,
             )
         if register and not self.nothing_to_do:
             record = self._register(record, table)
@@ -238,8 +250,12 @@ class _Preparation:
         return release
 
     def _configure(self, record: EnvironmentRecord, table: Environment, release: Release) -> Configuration:
-        versions = self._world.secrets.versions(record.key)
-        return configure(record.name, table, versions, release.manifest)
+        if self._storing:
+            known = self._sourced.take(record, table, release.manifest, self._request.requested_by)
+        else:
+            known = self._sourced.look(record, table, release.manifest)
+        self._fresh = known.fresh
+        return configure(record.name, table, known.versions, release.manifest)
 
     def _known_record(self) -> EnvironmentRecord:
         request = self._request

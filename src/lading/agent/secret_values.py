@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from lading.agent.answers import SecretEntry
-from lading.model.environment import Pinned
+from lading.model.environment import EnvironmentRecord, Pinned
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, Tier
+from lading.model.manifest import Environment, SecretSource, Tier
 from lading.model.placeholders import placeholder
 from lading.model.secret import MASK, Secret
 from lading.ports.clock import Clock
@@ -77,9 +77,11 @@ class SecretValues:
     def put(self, project: str, environment: str, asked: SecretsPut, who: str) -> dict[str, int]:
         """Make all changes at once and return the versions of what was stored.
 
-        Raise ``usage`` for a name or value that no program could get, ``busy`` when somebody else was faster.
+        Raise ``usage`` for a name or value that no program could get and for what comes from elsewhere, ``busy`` when
+        somebody else was faster.
         """
         _check(environment, asked)
+        self._check_sources(project, environment, asked)
         key = f"{project}/{environment}"
         values = {**asked.values, **{name: _random(length) for name, length in asked.generate.items()}}
         with self._changing:
@@ -95,6 +97,14 @@ class SecretValues:
             act = "secrets set" if changed else "secrets removed"
             self._journal.audit(Audit(at=self._clock.now(), who=who, act=act, data=data))
         return versions
+
+    def _check_sources(self, project: str, environment: str, asked: SecretsPut) -> None:
+        sources = _sources(self._journal.environment(project, environment))
+        elsewhere = [name for name in (*asked.values, *asked.generate) if name in sources]
+        if elsewhere:
+            told = ", ".join(f"{name} comes from a {sources[name].kind}: {sources[name].place}" for name in elsewhere)
+            hint = f"change it there, then: lading secrets refresh {environment}"
+            raise _unstored(environment, f"{told}; the next rollout would fetch it again", hint)
 
     def _check_known(self, key: str, environment: str, asked: SecretsPut) -> None:
         there = self._secrets.versions(key)
@@ -112,6 +122,11 @@ class SecretValues:
             now="nothing was stored",
             hint=f"lading secrets list {environment}, then the same command again",
         )
+
+
+def _sources(record: EnvironmentRecord | None) -> dict[str, SecretSource]:
+    serving = record.serving if record is not None else None
+    return serving.configuration.table.secrets if serving is not None else {}
 
 
 def _needs(serving: Pinned | None) -> dict[str, str]:
@@ -132,11 +147,13 @@ def _acts(audits: Iterable[Audit], key: str, versions: Mapping[str, int]) -> dic
 
 
 def _entry(name: str, version: int, act: Audit | None, need: str, serving: Pinned | None) -> SecretEntry:
+    source = serving.configuration.table.secrets.get(name) if serving is not None else None
     return SecretEntry(
         name=name,
         version=version,
         set=act.at if act is not None else 0.0,
         set_by=act.who if act is not None else "",
+        source=source.kind if source is not None else "",
         need=need,
         serving=serving.configuration.secret_versions.get(name) if serving is not None else None,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from lading.model.errors import LadingError
+from lading.secrets.allowed import Allowed
 
 FILE = "agent.toml"
 
@@ -53,6 +54,7 @@ class DockerTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file. ``name`` is the agent's name in bills; unset, one is chosen at the first start and kept.
 
+    ``secrets`` says which environments may get their secrets from which commands, variables and files of this host.
     ``group`` names the users who may open the agent's socket, and do everything there, besides its owner and root.
     """
 
@@ -61,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     router: RouterTable = RouterTable()
     process: ProcessTable = ProcessTable()
     docker: DockerTable = DockerTable()
+    secrets: tuple[Allowed, ...] = ()
 
 
 def read_settings(home: Path) -> Settings:

@@ -84,12 +84,18 @@ def facts_of(manifest: Manifest, table: Environment, name: str) -> Facts:
     return found
 
 
-def secret_facts(versions: Mapping[str, int], named: frozenset[str]) -> Facts:
-    """Return what is known of secrets: the version of those that are there, ``missing`` for others that are named."""
-    return {
-        ("secrets", name): _told(f"version {versions[name]}" if name in versions else "missing")
-        for name in sorted({*versions, *named})
-    }
+def secret_facts(versions: Mapping[str, int], named: frozenset[str], table: Environment | None = None) -> Facts:
+    """Return what is known of secrets: the version of those that are there, and where they come from by the table.
+
+    Others that are named are ``missing``, unless they come from elsewhere: those are fetched by the next rollout.
+    """
+    sources = table.secrets if table is not None else {}
+    found = {}
+    for name in sorted(named | set(versions)):
+        there = f"version {versions[name]}" if name in versions else ""
+        source = f"from a {sources[name].kind}" if name in sources else ""
+        found["secrets", name] = _told(", ".join(part for part in (there, source) if part) or "missing")
+    return found
 
 
 def policy_facts(policy: Mapping[str, Any]) -> Facts:

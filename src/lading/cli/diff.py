@@ -76,8 +76,11 @@ def _side(state: State, name: str) -> Side:
     stored = {one["name"]: one["version"] for one in detail["secrets"] if one["version"]}
     needed = required | {one["name"] for one in detail["secrets"] if one["need"] == "required"}
     troubles = {one["name"]: one["problem"] for one in detail["secrets"] if one["problem"]}
-    missing = {key: troubles.get(key, "missing") for key in sorted(needed) if key not in stored or key in troubles}
-    now |= secret_facts(stored, named)
+    table = manifest.environments[name]
+    # What comes from elsewhere is fetched by the next rollout.
+    there = {*stored, *table.secrets}
+    missing = {key: troubles.get(key, "missing") for key in sorted(needed) if key not in there or key in troubles}
+    now |= secret_facts(stored, named, table)
     return Side(name, detail, now, _serves(detail, name), needed, missing)
 
 
@@ -108,7 +111,7 @@ def _serves(detail: dict[str, Any], name: str) -> Facts:
     named = frozenset((*manifest.secrets.required, *manifest.secrets.optional))
     return {
         **facts_of(manifest, table, name),
-        **secret_facts(configuration.get("secret_versions", {}), named),
+        **secret_facts(configuration.get("secret_versions", {}), named, table),
         **release_facts(view["release"], view["digest"]),
     }
 

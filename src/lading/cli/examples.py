@@ -38,6 +38,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "secrets edit": ("lading secrets edit stage",),
     "secrets import": ("lading secrets import local .env",),
     "secrets list": ("lading secrets list stage",),
+    "secrets refresh": ("lading secrets refresh production",),
     "secrets remove": ("lading secrets remove stage OLD_KEY",),
     "secrets rotate": ("lading secrets rotate production JWT_KEY --generate",),
     "secrets set": ("lading secrets set stage JWT_KEY", "lading secrets set stage JWT_KEY --generate"),

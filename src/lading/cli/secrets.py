@@ -89,7 +89,8 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     from lading.cli.words import age
 
     version, serving = entry["version"], entry["serving"]
-    since = f"set {age(entry['set'])} by {entry['set_by']}" if entry["set"] else ""
+    act = f"fetched from a {entry['source']}" if entry.get("source") else "set"
+    since = f"{act} {age(entry['set'])} by {entry['set_by']}" if entry["set"] else ""
     need = "named by no service" if entry["need"] == "unknown" else entry["need"]
     behind = "" if serving in (None, version) else f"version {serving} serves"
     notes = "; ".join(note for note in (behind, entry["problem"]) if note)
@@ -158,3 +159,19 @@ def rotate(
     chosen = tuple(dict.fromkeys(names))
     made = dict.fromkeys(chosen, length) if generate else {}
     ctx.exit(rotate_secrets(state, environment, chosen, made, deploy=not no_deploy))
+
+
+@secrets.command("refresh")
+@click.argument("environment")
+@pass_state
+@click.pass_context
+def refresh(ctx: click.Context, state: State, environment: str) -> None:
+    """Fetch the secrets of ENVIRONMENT that others keep, and roll out what changed with the very release that serves.
+
+    The agent asks the commands, variables and files that [environments.NAME.secrets] names, as far as its settings
+    allow them. If a value changed, the release that serves is rolled out once more, same digest, with the new version;
+    if none did, nothing happens. If one cannot be fetched, nothing happens either, and all that failed are named.
+    """
+    from lading.cli.secrets_rotate import refresh_secrets
+
+    ctx.exit(refresh_secrets(state, environment))

@@ -37,6 +37,36 @@ def rotate_secrets(
     return _roll_out(state, agent, environment, versions, entries)
 
 
+def refresh_secrets(state: State, environment: str) -> int:
+    """Roll out what serves with the present values of secrets that come from elsewhere; return the exit status."""
+    from lading.cli.rollouts import carry_out, refusals
+
+    agent = state.agent_for(environment)
+    before = {entry["name"]: entry for entry in agent.get(path_of(state, environment))["entries"]}
+    sourced = [name for name, entry in before.items() if entry.get("source")]
+    if not sourced:
+        raise LadingError(
+            "usage",
+            doing=f"refreshing secrets of {environment}",
+            happened="what serves there gets no secret from a command, variable or file",
+            now="nothing was changed",
+            hint=f"name one in [environments.{environment}.secrets], then: lading deploy {environment}",
+        )
+    request = {
+        "kind": "rotate",
+        "project": state.outline.name,
+        "environment": environment,
+        "requested_by": requester(),
+    }
+    with refusals(state, environment, None):
+        status = carry_out(state, agent, request)
+    now = agent.get(path_of(state, environment))["secrets"]
+    for name in sourced:
+        was, is_now = before[name]["version"], now.get(name, 0)
+        state.say(f"{name:<28} " + (f"version {was} → {is_now}" if was != is_now else "the same value"))
+    return status
+
+
 def _check(environment: str, names: tuple[str, ...], entries: Entries, *, reading: bool) -> None:
     unset = [name for name in names if not entries.get(name, {}).get("version")]
     happened, hint = "", ""

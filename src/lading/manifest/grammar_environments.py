@@ -4,7 +4,7 @@ from lading.manifest import words
 from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES, named
 from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
-from lading.model.manifest import Access, Environment, Requires, Strategy
+from lading.model.manifest import Access, Environment, Requires, SecretSource, Strategy
 
 _STRATEGY = Either(
     Choice("blue-green", "canary", "recreate"),
@@ -120,11 +120,16 @@ _BACKUP = Table(
 
 _SECRET_SOURCE = Table(
     (
-        Key("command", words.COMMAND, "Print the value.", example='"op read op://vault/jwt/key"'),
-        Key("env", words.VARIABLE, "A variable of the agent.", example='"JWT_KEY"'),
-        Key("file", words.ABSOLUTE, "A file on the host.", example='"/run/secrets/jwt"'),
+        Key(
+            "command",
+            words.COMMAND,
+            "A program on the agent's host that prints the value; no shell is between.",
+            example='"op read op://vault/jwt/key"',
+        ),
+        Key("env", words.VARIABLE, "A variable of the agent's own environment.", example='"JWT_KEY"'),
+        Key("file", words.ABSOLUTE, "A file on the agent's host.", example='"/run/secrets/jwt"'),
     ),
-    dict,
+    SecretSource,
     should='a table such as { command = "op read …" }; never the value itself',
     private=True,
 )
@@ -217,7 +222,7 @@ ENVIRONMENT = Table(
                 names=words.SECRET_PATTERN,
                 name_rule=words.SECRET_RULE,
             ),
-            "Where secrets come from, if not from the agent's own store.",
+            "Where secrets come from, if not from the agent's own store; the agent has to allow it.",
             example='{ JWT_KEY = { command = "op read op://vault/jwt/key" } }',
         ),
         Key("access", _ACCESS, "Who may reach it.", example='{ basic = "STAGE_LOGIN" }'),

@@ -100,7 +100,6 @@ RULES: tuple[Rule, ...] = (
         lambda value, _manifest, _environment: value.startswith("https://"),
         "https://",
     ),
-    Rule("environments.*.secrets", _LATER, "store the values in the agent"),
     Rule("environments.*.access", _LATER, "restrict access in front of the router"),
     Rule("environments.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
     Rule(

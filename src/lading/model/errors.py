@@ -60,6 +60,7 @@ CODES: Final[dict[str, Code]] = {
     "build-failed": Code(BAD_INPUT, "The build did not produce an artifact."),
     "migration-heads": Code(BAD_INPUT, "The migrations end in several heads, so there is no one schema to bring up."),
     "secret-missing": Code(REFUSED, "A required secret is missing or empty in the environment, or a placeholder."),
+    "secret-source": Code(REFUSED, "A secret's command, variable or file gave no value, or is not allowed."),
     "secrets-unusable": Code(REFUSED, "An environment's secrets, or the key to them, cannot be read or written."),
     "policy": Code(REFUSED, "The receiving agent's policy does not take this release."),
     "bill": Code(REFUSED, "The release's bill is missing, untrusted, too old, revoked or tampered with."),

@@ -201,6 +201,29 @@ class Size(_Value, frozen=True, kw_only=True, omit_defaults=True):
     resources: Resources = Resources()
 
 
+class SecretSource(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an environment's secret comes from: what a command prints, a variable of the agent, or a file on its host.
+
+    Exactly one is set. The agent uses it only as far as its own settings allow that.
+    """
+
+    command: str | None = None
+    env: str | None = None
+    file: str | None = None
+
+    @property
+    def kind(self) -> Literal["command", "variable", "file"]:
+        """Which of the three it is, in a word for people."""
+        if self.command is not None:
+            return "command"
+        return "variable" if self.env is not None else "file"
+
+    @property
+    def place(self) -> str:
+        """The command, the variable's name or the file's path."""
+        return self.command or self.env or self.file or ""
+
+
 class Access(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """Who may reach an environment: ``basic`` names a secret holding ``user:password``, ``allow`` lists networks."""
 
@@ -244,7 +267,7 @@ class Environment(_Value, frozen=True, kw_only=True, omit_defaults=True):
     domain: str | None = None
     port: int | None = None
     env: dict[str, str] = {}
-    secrets: dict[str, Any] = {}
+    secrets: dict[str, SecretSource] = {}
     access: Access | None = None
     replicas: dict[str, int] = {}
     resources: dict[str, Resources] = {}

@@ -81,6 +81,12 @@ REMEDIES: Final[dict[str, Remedy]] = {
     "secret-missing": Remedy(
         _UNTOUCHED, "Give the environment all that are named: `lading secrets edit ENVIRONMENT`. Then the same again."
     ),
+    "secret-source": Remedy(
+        "Programs that run keep their values, and the values that were fetched before are kept: a rollback needs no "
+        "source.",
+        "The error says for each name what its source answered. Try the command on the agent's host, as the agent's "
+        "user. What is not allowed is allowed in `agent.toml`, by who runs the agent.",
+    ),
     "secrets-unusable": Remedy(
         "Programs that run keep their values; nothing that needs a secret is started.",
         "The error names the file. See its owner and mode, and that `secrets` in the agent's home came with its key.",

@@ -1,4 +1,4 @@
-"""Secrets at rest: adapters of the Secrets port."""
+"""Secrets at rest, and those that others keep: adapters of the ports Secrets and SecretSources."""
 
 from lading.secrets.age_file import AgeSecrets
 from lading.secrets.dotenv import parse

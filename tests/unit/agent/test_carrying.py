@@ -11,6 +11,7 @@ from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.rollouts import Rollouts
 from lading.model.secret import Secret
+from lading.ports.sources.memory import MemorySources
 from tests.recovery.agent import MemoryAgent
 from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, TABLE
 from tests.support import until
@@ -127,7 +128,7 @@ def test_an_agent_that_ends_parks_and_the_next_one_carries_on(agent: MemoryAgent
     go.set()
     stopping.join()
     assert agent.world.journal.unfinished()
-    agent.rollouts = Rollouts(agent.world, Gatekeeper(agent.world, lambda: ()), Changes(), agent.locks)
+    agent.rollouts = Rollouts(agent.world, Gatekeeper(agent.world, lambda: ()), Changes(), agent.locks, MemorySources())
     agent.rollouts.recover()
     assert agent.ended(opened).outcome == "succeeded"
     until(lambda: not [thread for thread in threading.enumerate() if thread.name == f"rollout-{opened.id}"])
