@@ -122,6 +122,7 @@ class Containers:
         self.runtime = DockerRuntime(
             self.home / "docker",
             data_dir=lambda project, environment: self.home / "environments" / project / environment,
+            layer_dir=lambda diff_id: self.home / "layers" / diff_id,
             open_blob=self._no_blob,
             users=self.home / "users.json",
         )

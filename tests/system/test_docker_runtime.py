@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lading.model.errors import LadingError
@@ -179,3 +180,19 @@ def test_images_are_pruned_but_for_those_that_are_kept_or_used(world: Containers
         world.runtime.start(world.spec("a"), {})
     assert "is not in the engine" in gone.value.happened
     assert world.engine.get(f"/images/{image_id()}/json")["Id"] == image_id()
+
+
+@with_engine
+def test_files_of_the_release_are_there_and_stay_as_they_are(world: Containers) -> None:
+    """Configuration comes from the release's own layer; the program reads it, and cannot change it."""
+    config = world.home / "layers" / "f1" / "config"
+    config.mkdir(parents=True)
+    (config / "rubric.yaml").write_text("pass: 60")
+    given = world.spec(
+        "web-1", files={"config": Volume(path="/srv/config"), "config/rubric.yaml": Volume(env="RUBRIC")}
+    )
+    world.runtime.start(msgspec.structs.replace(given, layers=given.layers | {"files": "f1"}), {})
+    world.up("web-1")
+    assert world.exec("web-1", "cat", "/srv/config/rubric.yaml") == "pass: 60"
+    assert world.exec("web-1", "sh", "-c", 'cat "$RUBRIC"') == "pass: 60"
+    assert "ead-only" in world.exec("web-1", "sh", "-c", "echo x > /srv/config/rubric.yaml")

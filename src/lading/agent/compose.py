@@ -210,6 +210,7 @@ def _containers(home: Path, settings: Settings, store: OciStore) -> DockerRuntim
     return DockerRuntime(
         home / "docker",
         data_dir=lambda project, environment: _data(home, project, environment),
+        layer_dir=lambda diff_id: store.layers / diff_id.removeprefix("sha256:"),
         open_blob=store.open,
         users=home / "process" / "users.json",
         engine=Engine(table.socket),

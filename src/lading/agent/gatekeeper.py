@@ -179,8 +179,8 @@ class Gatekeeper:
             self._world.journal.add_statement(release.digest, envelope)
 
     def _check_isolation(self, policy: Policy, release: Release, record: EnvironmentRecord) -> None:
-        kinds = {artifact.kind for artifact in release.artifacts}
-        if policy.accept_no_isolation or all(self._world.runtime.isolation_of(kind) != "none" for kind in kinds):
+        isolated = (self._world.runtime.isolation_of(kind) != "none" for kind in release.kinds)
+        if policy.accept_no_isolation or all(isolated):
             return
         raise LadingError(
             "isolation",
@@ -192,7 +192,7 @@ class Gatekeeper:
         )
 
     def _check_runtime(self, release: Release, record: EnvironmentRecord) -> None:
-        for kind in sorted({artifact.kind for artifact in release.artifacts}):
+        for kind in release.kinds:
             try:
                 self._world.runtime.require(kind)
             except LadingError as error:

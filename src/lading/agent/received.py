@@ -14,6 +14,8 @@ from lading.manifest.words import (
     NAME_RULE,
     SECRET_PATTERN,
     SECRET_RULE,
+    SOURCE_PATTERN,
+    SOURCE_RULE,
     VARIABLE_PATTERN,
     VARIABLE_RULE,
 )
@@ -116,6 +118,9 @@ def _of_manifest(manifest: Manifest) -> Iterator[str]:
     }
     for what, names in tables.items():
         yield from _named(NAME_PATTERN, NAME_RULE, what, names)
+    yield from _named(
+        SOURCE_PATTERN, SOURCE_RULE, "file", [path for one in manifest.services.values() for path in one.files]
+    )
     variables = [*manifest.env, *(name for user in users for name in user.env)]
     yield from _named(VARIABLE_PATTERN, VARIABLE_RULE, "variable", variables)
     secrets = (*manifest.secrets.required, *manifest.secrets.optional)

@@ -73,7 +73,7 @@ class ReleaseShelf:
 
 def kind_of(release: Release) -> str:
     """Return what a release is made of: ``bundle``, ``image``, or both."""
-    return "+".join(sorted({artifact.kind for artifact in release.artifacts}))
+    return "+".join(release.kinds)
 
 
 def _view(release: Release) -> ReleaseView:

@@ -47,7 +47,7 @@ class Runtimes:
 
     def prepare(self, release: Release) -> None:
         """Let each runtime prepare its own part of a release."""
-        for kind in {artifact.kind for artifact in release.artifacts}:
+        for kind in release.kinds:
             self._of(kind).prepare(release)
 
     def prune(self, keep: Collection[str]) -> int:

@@ -18,6 +18,7 @@ from lading.build.host import platform_here
 from lading.build.image import Site, image
 from lading.build.leaks import find_leaks, refuse_leaks
 from lading.build.lock import Place, read_lock
+from lading.build.mounted import mounted
 from lading.build.names import UnsafeArchive
 from lading.build.oci import describe
 from lading.build.pack import chunks_of, pack
@@ -85,6 +86,9 @@ def build_release(
                 artifact, sbom = _bundle(name, build, tree, _Workshop(store, own, report, names["project"]))
             describe(store, artifact, sbom, names, created)
             artifacts.append(artifact)
+        if (files := mounted(manifest, tree, store, work, report)) is not None:
+            describe(store, files, None, names, created)
+            artifacts.append(files)
     return Release(
         project=manifest.project.name,
         version=version,

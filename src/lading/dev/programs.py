@@ -123,6 +123,8 @@ class _Making:
         volumes = {
             volume.env: self._given.volumes[key] for key, volume in service.volumes.items() if volume.env is not None
         }
+        # Files of the source are where somebody works on them.
+        volumes |= {told.env: str(self._given.root / path) for path, told in service.files.items() if told.env}
         env = {**self._manifest.env, **service.env}
         made = self.command(name, service.command, service.build, env, volumes, port)
         return dataclasses.replace(

@@ -26,6 +26,7 @@ def cross_check(data: dict[str, Any], findings: Findings) -> None:
         _check_paths,
         _check_databases,
         _check_jobs,
+        _check_places,
         _check_variables,
         _check_secrets,
         _check_environments,
@@ -133,16 +134,28 @@ def _check_jobs(data: dict[str, Any], findings: Findings) -> None:
         for name in ("timezone", "catch_up"):
             if name in job and "schedule" not in job:
                 findings.add((*path, name), "has no meaning without a schedule", "add schedule, or remove it")
+
+
+def _check_places(data: dict[str, Any], findings: Findings) -> None:
+    """A volume or file is told somehow, and no two of one service lie at the same path."""
     for kind in ("services", "jobs"):
         for path, user in tables(data, kind):
-            for name, volume in items(user, "volumes"):
-                if isinstance(volume, dict) and not volume:
-                    remedy = 'write for example { env = "RECEIPTS_DIR" }'
-                    findings.add((*path, "volumes", name), "says neither env nor path", remedy)
+            taken: dict[str, str] = {}
+            for key, example in (("volumes", "RECEIPTS_DIR"), ("files", "CONFIG_DIR")):
+                for name, value in items(user, key):
+                    here = (*path, key, name)
+                    if isinstance(value, dict) and not value:
+                        findings.add(here, "says neither env nor path", f'write for example {{ env = "{example}" }}')
+                    target = value.get("path") if isinstance(value, dict) else value
+                    if isinstance(target, str):
+                        target = target.rstrip("/")
+                        if target in taken:
+                            findings.add(here, f"lies at the same path as {taken[target]}", "give it another path")
+                        taken.setdefault(target, f"{key}.{printable(name)}")
 
 
 def _check_variables(data: dict[str, Any], findings: Findings) -> None:
-    """A variable has one source: a text, a secret, a database or a volume."""
+    """A variable has one source: a text, a secret, a database, a volume or a file."""
     taken = {name: "a secret" for key in ("required", "optional") for _, name in listed(table(data, "secrets"), key)}
     for path, database in tables(data, "databases"):
         names = [text(database, "env"), *(name for name, _ in items(database, "env_parts"))]
@@ -163,9 +176,10 @@ def _variables(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
         for path, owner in tables(data, kind):
             for name, _ in items(owner, "env"):
                 yield (*path, "env", name), name
-            for volume, value in items(owner, "volumes"):
-                if isinstance(value, dict) and isinstance(value.get("env"), str):
-                    yield (*path, "volumes", volume, "env"), value["env"]
+            for key in ("volumes", "files"):
+                for place, value in items(owner, key):
+                    if isinstance(value, dict) and isinstance(value.get("env"), str):
+                        yield (*path, key, place, "env"), value["env"]
 
 
 def declared_secrets(data: dict[str, Any]) -> list[str]:

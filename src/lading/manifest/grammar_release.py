@@ -99,6 +99,25 @@ VOLUMES = named(
     '{ receipts = { env = "RECEIPTS_DIR" } }',
 )
 
+FILES = MapOf(
+    Either(
+        words.ABSOLUTE,
+        Table(
+            (
+                Key("env", words.VARIABLE, "The variable that tells the program the path.", example='"CONFIG_DIR"'),
+                Key("path", words.ABSOLUTE, "Where a container finds it mounted.", example='"/app/config"'),
+            ),
+            Volume,
+        ),
+        lambda path: Volume(path=path),
+        should='an absolute path such as "/app/config", or a table such as { env = "CONFIG_DIR" }',
+    ),
+    'a table such as { "config" = "/app/config" }',
+    names=words.SOURCE_PATTERN,
+    name_rule=words.SOURCE_RULE,
+    label="SOURCE",
+)
+
 EGRESS = ListOf(words.ENDPOINT, 'a list such as ["api.example.org:443"]', unique=True)
 
 BUILDS = named(
@@ -179,14 +198,8 @@ SERVICES = named(
             ),
             Key(
                 "files",
-                MapOf(
-                    words.ABSOLUTE,
-                    'a table such as { "config" = "/app/config" }',
-                    names=r"^[^/~\n][^\n]*$",
-                    name_rule="the left side is a path inside the project",
-                    label="SOURCE",
-                ),
-                "Files or directories of the release's own source, mounted read-only.",
+                FILES,
+                "Files or directories of the release's own source, read-only and versioned with it.",
                 example='{ "config" = "/app/config" }',
             ),
             Key(

@@ -74,8 +74,15 @@ RULES: tuple[Rule, ...] = (
         )
         for kind in ("services", "jobs")
     ),
+    Rule(
+        "services.*.files.*",
+        "names a path inside a container, and a bundle runs as a plain process",
+        'name the variable that gets the path: { env = "CONFIG_DIR" }',
+        _without_variable,
+        "of a bundle, a path without env",
+        of_bundles=True,
+    ),
     Rule("services.*.static", _LATER, "serve the files from the program"),
-    Rule("services.*.files", _LATER, "copy them into the image, or read them from the source, where a bundle runs"),
     Rule("services.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
     Rule(
         "databases.*.engine",

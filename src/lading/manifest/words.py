@@ -11,6 +11,9 @@ VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 VARIABLE_RULE = 'variables are like "LOG_LEVEL": letters, digits and underscores'
 SECRET_PATTERN = r"^[A-Z_][A-Z0-9_]*$"
 SECRET_RULE = 'secrets are named like "JWT_KEY": capitals, digits and underscores'
+# A path of the source in its one plain form, so that nothing is mounted twice by two names.
+SOURCE_PATTERN = r"^(?!\.{0,2}(/|$))(?!.*/\.{0,2}(/|$))[^/~\n\0][^\n\0]*$"
+SOURCE_RULE = 'the left side is a path inside the project, such as "config" or "deploy/settings.yaml"'
 
 # What they name decides which code a program is, so that no environment and no secret may set them: what production
 # runs would not be what stage tested.

@@ -26,9 +26,10 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     ``layers`` maps a layer's role to its diff id; ``env`` holds public values, ``secrets`` the environment
     variable → (secret name, version) of those that the engine resolves at the start. ``volumes`` maps a volume's
-    name to how the program finds it, ``databases`` a variable to a database's URL or path. ``port`` is the manifest's
-    port: containers listen on it, processes get one of the host's. ``entrypoint`` to ``relax`` are for containers.
-    ``marker`` identifies the environment for limits and cleaning: ``project/environment``.
+    name to how the program finds it, ``files`` the same for paths in the layer of that role, ``databases`` a variable
+    to a database's URL or path. ``port`` is the manifest's port: containers listen on it, processes get one of the
+    host's. ``entrypoint`` to ``relax`` are for containers. ``marker`` identifies the environment for limits and
+    cleaning: ``project/environment``.
     """
 
     name: str
@@ -47,6 +48,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     env: dict[str, str] = {}
     secrets: dict[str, tuple[str, int]] = {}
     volumes: dict[str, Volume] = {}
+    files: dict[str, Volume] = {}
     databases: dict[str, str] = {}
     resources: Resources = Resources()
     stop_signal: str = "SIGTERM"

@@ -71,7 +71,10 @@ class Volume(_Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Service(_Value, frozen=True, kw_only=True, omit_defaults=True):
-    """One ``[services.NAME]``: a web service where ``port`` is set, else a worker."""
+    """One ``[services.NAME]``: a web service where ``port`` is set, else a worker.
+
+    ``files`` maps a path of the release's own source to how the program finds it.
+    """
 
     build: str
     command: str | None = None
@@ -84,7 +87,7 @@ class Service(_Value, frozen=True, kw_only=True, omit_defaults=True):
     static: str | None = None
     env: dict[str, str] = {}
     volumes: dict[str, Volume] = {}
-    files: dict[str, str] = {}
+    files: dict[str, Volume] = {}
     egress: tuple[str, ...] | None = None
     aliases: tuple[str, ...] = ()
     user: str | None = None

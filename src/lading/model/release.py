@@ -11,6 +11,9 @@ from lading.model.manifest import Manifest
 
 SEMANTIC_VERSION = re.compile(r"v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 
+# The artifact that holds what services have mounted of the release's own source. No build can have that name.
+FILES = "mounted.files"
+
 # What a work tree is called that differs from its commit: the version it would be, and a piece of its content's digest.
 DIRTY_VERSION = re.compile(r".+-dirty\.[0-9a-f]{6,40}")
 
@@ -33,7 +36,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One layer of an artifact.
 
     ``diff_id`` is the sha256 of the uncompressed tar (stable), ``digest`` that of the stored blob, ``size`` its
-    bytes. ``role`` is ``environment`` or ``source`` for bundles, ``layer`` for images.
+    bytes. ``role`` is ``environment`` or ``source`` for bundles, ``layer-N`` and ``config`` for images, ``files``
+    for what services have mounted.
     """
 
     role: str
@@ -44,7 +48,10 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """One built thing: an OCI image layout in the store, known by the digest of its diff ids and configuration."""
+    """One built thing: an OCI image layout in the store, known by the digest of its diff ids and configuration.
+
+    ``kind`` is ``bundle``, ``image`` or ``files``; the last is no program but plain files for others.
+    """
 
     name: str
     kind: str
@@ -88,6 +95,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     def is_semantic(self) -> bool:
         """Whether the version is a semantic version, as production requires."""
         return SEMANTIC_VERSION.fullmatch(self.version) is not None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of artifacts that programs of it run from, sorted."""
+        return tuple(sorted({artifact.kind for artifact in self.artifacts if artifact.kind != "files"}))
 
     def artifact(self, name: str) -> Artifact:
         """Return the artifact of that build name; KeyError when there is none."""

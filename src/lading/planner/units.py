@@ -6,7 +6,7 @@ import msgspec
 
 from lading.model.environment import Configuration, InstanceSpec, Pinned
 from lading.model.manifest import Database, Environment, Job, Manifest, Probe, Resources, Service
-from lading.model.release import Release
+from lading.model.release import FILES, Release
 
 
 def configure(name: str, table: Environment, secret_versions: Mapping[str, int], manifest: Manifest) -> Configuration:
@@ -113,12 +113,16 @@ class _Making:
     def _instance(self, name: str, service: Service, slot: int) -> InstanceSpec:
         env = {**self._release.manifest.env, **service.env}
         table = self._configuration.table
+        spec = self._spec(name, f"{self._prefix}-{name}-{slot}", service.build, env)
+        files = self._release.artifact(FILES).layers if service.files else ()
         return msgspec.structs.replace(
-            self._spec(name, f"{self._prefix}-{name}-{slot}", service.build, env),
+            spec,
+            layers=spec.layers | {layer.role: layer.diff_id for layer in files},
             slot=slot,
             command=service.command,
             port=service.port,
             volumes=service.volumes,
+            files=service.files,
             resources=_resources(service, table.resources.get(name)),
             stop_signal=service.stop_signal,
             grace=service.grace,

@@ -17,7 +17,7 @@ IMAGE = HEAD.replace('bundle = "uv.lock"', 'dockerfile = "Dockerfile"')
 CASES = {
     "services.web.entrypoint": HEAD + 'entrypoint = "/bin/x"\n' + STAGE,
     "services.ui.static": HEAD + '[services.ui]\npath = "/ui"\nstatic = "dist"\n' + STAGE,
-    "services.web.files": HEAD + 'files = { config = "/app/config" }\n' + STAGE,
+    "services.web.files.config": HEAD + 'files = { config = "/app/config" }\n' + STAGE,
     "services.web.egress": HEAD + "egress = []\n" + STAGE,
     "services.web.aliases": HEAD + 'aliases = ["backend"]\n' + STAGE,
     "services.web.user": HEAD + 'user = "10001"\n' + STAGE,
@@ -90,6 +90,7 @@ def test_what_is_supported_is_not_refused():
     manifest = load_text(
         HEAD
         + 'volumes = { data = { env = "DATA", path = "/srv/data" } }\n'
+        + 'files = { config = { env = "CONFIG" } }\n'
         + '[jobs.settle]\ncommand = "x"\nschedule = "@daily"\n'
         + STAGE
         + 'host = "unix:///run/lading/agent.sock"\nreplicas = { web = 2 }\nresources = { web = { cpu = 1 } }\n'
@@ -135,7 +136,7 @@ def test_map_kinds_are_walked():
     assert any(path == "environments.NAME.databases.NAME.url" for path, _ in keys())
 
 
-@pytest.mark.parametrize("key", ["entrypoint", "aliases", "user", "home", "relax", "volumes.data"])
+@pytest.mark.parametrize("key", ["entrypoint", "aliases", "user", "home", "relax", "volumes.data", "files.config"])
 def test_what_containers_can_do_is_taken_where_there_is_one(key):
     """What means nothing to a plain process is refused there, and taken where the service runs an image."""
     asked = CASES[f"services.web.{key}"].removeprefix(HEAD)

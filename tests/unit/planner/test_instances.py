@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Observed
-from lading.model.manifest import Build, Database, Environment, Manifest, Probe, Project, Service
+from lading.model.manifest import Build, Database, Environment, Manifest, Probe, Project, Service, Volume
 from lading.model.plan import Plan, Watch
-from lading.model.release import Artifact, Layer, Platform, Release
+from lading.model.release import FILES, Artifact, Layer, Platform, Release
 from lading.planner.plans import plan_release
 from lading.planner.units import configure
 
@@ -15,7 +15,7 @@ READY = Probe(path="/ready")
 URLS = {"main": "sqlite:////srv/main.db", "other": "sqlite+aiosqlite:////srv/other.db"}
 
 
-def planned(manifest: Manifest, domain: str | None = None) -> Plan:
+def planned(manifest: Manifest, domain: str | None = None, *more: Artifact) -> Plan:
     """The plan for the first deploy of a manifest to an environment with this domain."""
     digest = "sha256:" + "0" * 64
     artifact = Artifact(
@@ -29,7 +29,7 @@ def planned(manifest: Manifest, domain: str | None = None) -> Plan:
         project="shop",
         version="v1.0.0",
         digest=digest,
-        artifacts=(artifact,),
+        artifacts=(artifact, *more),
         manifest=manifest,
         commit="0" * 40,
         created=0.0,
@@ -89,3 +89,22 @@ def test_what_only_runs_to_its_end_is_not_watched(services: dict[str, Service], 
     """A release without a service has nothing that could fail after the cutover, so nobody waits for the watch."""
     plan = planned(shop(services=services))
     assert any(isinstance(step, Watch) for step in plan.steps) is watched
+
+
+def test_files_come_from_the_release_s_own_artifact_of_them() -> None:
+    """Who has files mounted gets their layer beside its own; who has none does not."""
+    layer = Layer(digest="sha256:f", diff_id="sha256:e", size=1, media_type="tar", role="files")
+    files = Artifact(
+        name=FILES, kind="files", digest="sha256:d", platform=Platform(system="linux", machine="any"), layers=(layer,)
+    )
+    told = {"config": Volume(env="CONFIG")}
+    services = {
+        "web": Service(build="app", command="serve", files=told),
+        "mailer": Service(build="app", command="mail"),
+    }
+    unit = planned(shop(services=services), None, files).unit
+    assert unit is not None
+    web, mailer = unit.instances
+    assert (web.files, web.layers["files"], web.kind) == (told, "sha256:e", "bundle")
+    assert "files" not in mailer.layers
+    assert unit.release.kinds == ("bundle",)

@@ -15,6 +15,7 @@ from lading.runtime.docker import frames, launch, names, states
 from lading.runtime.docker.networks import Network, Subnet
 from lading.runtime.docker.places import Mount, Places
 
+PLACES = Places(lambda project, environment: Path("/data") / project / environment, lambda diff_id: Path("/"))
 NETWORK = Network("lading-1-shop-stage", Subnet("10.217.9.0/24"))
 
 
@@ -42,7 +43,7 @@ def request(made_of: InstanceSpec, *, kind: str = names.INSTANCE, env: tuple[str
         image={"Config": {"Env": list(env)}},
         reference="lading-1/shop:1",
         network=NETWORK,
-        mounts=Places(lambda project, environment: Path("/data") / project / environment).mounts(made_of),
+        mounts=PLACES.mounts(made_of),
         user="10001",
         group=70001,
         labels={},
@@ -218,5 +219,26 @@ def test_addresses_of_instances_and_runs_never_meet() -> None:
 def test_a_mount_is_known_by_source_and_target() -> None:
     """Two variables for one database mount its directory once."""
     same = spec(databases={"A": "sqlite:////data/x/d/d.db", "B": "/data/x/d/d.db"})
-    places = Places(lambda project, environment: Path("/data"))
-    assert places.mounts(same) == (Mount(Path("/data/x/d"), "/lading/databases/d"),)
+    assert PLACES.mounts(same) == (Mount(Path("/data/x/d"), "/lading/databases/d"),)
+
+
+def test_files_of_the_release_can_only_be_read() -> None:
+    """A file lies where the manifest says, else below /lading, and its variable says where; nobody can write to it."""
+    made = spec(
+        layers={"config": "sha256:1", "files": "sha256:2"},
+        files={"config": Volume(path="/app/config"), "etc/a.yaml": Volume(env="SETTINGS")},
+        command="serve {SETTINGS}",
+    )
+    asked = request(made)
+    mounts = {(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in asked["HostConfig"]["Mounts"]}
+    assert mounts == {("/config", "/app/config", True), ("/etc/a.yaml", "/lading/files/etc/a.yaml", True)}
+    assert variables(asked)["SETTINGS"] == "/lading/files/etc/a.yaml"
+    assert asked["Cmd"] == ["serve", "/lading/files/etc/a.yaml"]
+
+
+def test_files_that_are_not_laid_out_are_said_to_be_missing() -> None:
+    """An empty directory in their place would look like a configuration that says nothing."""
+    places = Places(lambda project, environment: Path("/data"), lambda diff_id: Path("/nowhere") / diff_id)
+    with pytest.raises(LadingError, match="not laid out") as refused:
+        places.mounts(spec(layers={"config": "1", "files": "2"}, files={"config": Volume(path="/c")}))
+    assert "--again" in refused.value.hint

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lading.model.environment import InstanceSpec
@@ -69,6 +70,14 @@ def test_port_and_host_are_filled_in(place: Place) -> None:
     """Both placeholders stand for what the instance got; other braces stay as they are."""
     words = command(spec("uvicorn --port {port} --bind={host}:{port} {other} {}"), place, port=4321)
     assert words[1:] == ["--port", "4321", "--bind=127.0.0.1:4321", "{other}", "{}"]
+
+
+def test_files_of_the_release_are_told_by_variable(place: Place) -> None:
+    """A plain process finds what containers have mounted where it is laid out."""
+    place = msgspec.structs.replace(place, files_layer=place.data / "files")
+    instance = spec("uvicorn {CONFIG}", files={"config": Volume(env="CONFIG"), "other": Volume(path="/app/other")})
+    assert variables(instance, {}, place, port=1, user=None)["CONFIG"] == str(place.data / "files" / "config")
+    assert command(instance, place, port=1)[1:] == [str(place.data / "files" / "config")]
 
 
 def test_places_are_filled_in_and_secrets_are_not(place: Place) -> None:

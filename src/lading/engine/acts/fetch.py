@@ -6,12 +6,12 @@ from lading.model.plan import Fetch
 
 
 def act(context: Context, step: Fetch) -> Done:
-    """Lay out every layer of bundles, verify blobs and trees, and hand images to the runtime.
+    """Lay out every layer of bundles and mounted files, verify blobs and trees, and hand images to the runtime.
 
     What an earlier release laid out or handed over is used again.
     """
     for artifact in step.release.artifacts:
-        for layer in artifact.layers if artifact.kind == "bundle" else ():
+        for layer in artifact.layers if artifact.kind != "image" else ():
             context.world.store.lay_out(layer)
     context.world.store.verify(step.release)
     context.world.runtime.prepare(step.release)

@@ -70,6 +70,8 @@ def _platform(context: Context, release: Release) -> list[tuple[str, str, str]]:
 
 def _fits(artifact: Artifact, here: Platform) -> bool:
     built = artifact.platform
+    if artifact.kind == "files":
+        return True
     if artifact.kind == "image":
         # It brings its own C library and its own Python.
         return (built.system, built.machine) == (here.system, here.machine)

@@ -13,7 +13,7 @@ from lading.model.secret import Secret
 from lading.ports.runtime.refusals import start_failed
 from lading.runtime.docker import names
 from lading.runtime.docker.networks import Network
-from lading.runtime.docker.places import INSIDE, Mount, databases, volume_path
+from lading.runtime.docker.places import INSIDE, Mount, databases, file_path, volume_path
 
 ANYWHERE = "0.0.0.0"
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -89,11 +89,13 @@ def _split(spec: InstanceSpec, what: str, text: str | None) -> list[str]:
 def _given_places(spec: InstanceSpec) -> dict[str, str]:
     """Return the variables that may stand in a command: places, which are no secret."""
     files = {name: told for name, told in databases(spec).items() if told.startswith(("sqlite", "/"))}
-    return files | _volumes(spec)
+    return files | _places(spec)
 
 
-def _volumes(spec: InstanceSpec) -> dict[str, str]:
-    return {volume.env: volume_path(spec, name) for name, volume in spec.volumes.items() if volume.env}
+def _places(spec: InstanceSpec) -> dict[str, str]:
+    """Return the variables that tell of volumes and of the release's own files."""
+    found = {volume.env: volume_path(spec, name) for name, volume in spec.volumes.items() if volume.env}
+    return found | {told.env: file_path(spec, path) for path, told in spec.files.items() if told.env}
 
 
 def _variables(making: Making, secrets: Mapping[str, Secret]) -> dict[str, str]:
@@ -105,7 +107,7 @@ def _variables(making: Making, secrets: Mapping[str, Secret]) -> dict[str, str]:
         values["HOME"] = spec.home
     values |= spec.env
     values |= databases(spec)
-    values |= _volumes(spec)
+    values |= _places(spec)
     values |= {name: secret.reveal() for name, secret in secrets.items()}
     if spec.port is not None:
         port = str(spec.port)
@@ -135,7 +137,7 @@ def _host(making: Making) -> dict[str, Any]:
         "CapDrop": [] if "capabilities" in relax else ["ALL"],
         "SecurityOpt": [] if "new-privileges" in relax else ["no-new-privileges:true"],
         "Tmpfs": _scratch(making),
-        "Mounts": [{"Type": "bind", "Source": str(mount.source), "Target": mount.target} for mount in making.mounts],
+        "Mounts": [_mounted(mount) for mount in making.mounts],
         "LogConfig": {"Type": "json-file", "Config": {"max-size": LOG_SIZE, "max-file": LOG_FILES}},
         "GroupAdd": [str(making.group)] if making.group is not None else [],
         "DnsSearch": [names.peers(spec)],
@@ -143,6 +145,10 @@ def _host(making: Making) -> dict[str, Any]:
         "DnsOptions": ["ndots:1"],
     }
     return host | _limits(spec)
+
+
+def _mounted(mount: Mount) -> dict[str, Any]:
+    return {"Type": "bind", "Source": str(mount.source), "Target": mount.target, "ReadOnly": mount.read_only}
 
 
 def _scratch(making: Making) -> dict[str, str]:

@@ -9,12 +9,13 @@ import os
 import posixpath
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from lading.model.environment import InstanceSpec
+from lading.ports.runtime.refusals import start_failed
 from lading.runtime.process.directories import SQLITE_COMPANIONS, hold, sqlite_files
 from lading.runtime.process.records import file_name
 
@@ -22,25 +23,44 @@ INSIDE = "/lading"  # where a container finds what Lading gives it
 
 
 class Mount(msgspec.Struct, frozen=True):
-    """A directory of the host and where a container finds it."""
+    """A directory or file of the host, where a container finds it, and whether it may only read it."""
 
     source: Path
     target: str
+    read_only: bool = False
 
 
 class Places:
-    """The directories of environments; ``data_dir`` gives the one of an environment (project, name)."""
+    """The directories of environments and releases.
 
-    def __init__(self, data_dir: Callable[[str, str], Path]) -> None:
+    ``data_dir`` gives the one of an environment (project, name), ``layer_dir`` that of a layer by its diff id.
+    """
+
+    def __init__(self, data_dir: Callable[[str, str], Path], layer_dir: Callable[[str], Path]) -> None:
         self._data_dir = data_dir
+        self._layer_dir = layer_dir
 
     def mounts(self, spec: InstanceSpec, outputs: Path | None = None) -> tuple[Mount, ...]:
         """Return what an instance has mounted."""
         found = [Mount(self._volume(spec, name), volume_path(spec, name)) for name in spec.volumes]
         found += [Mount(file.parent, _database_directory(file)) for file in sqlite_files(spec)]
+        found += self._files(spec)
         if outputs is not None:
             found.append(Mount(outputs, f"{INSIDE}/outputs"))
         return tuple(dict.fromkeys(found))
+
+    def _files(self, spec: InstanceSpec) -> Iterator[Mount]:
+        if not spec.files:
+            return
+        layer = self._layer_dir(spec.layers["files"])
+        if not layer.is_dir():
+            raise start_failed(
+                spec,
+                f"its configuration files are not laid out at {layer}",
+                hint=f"lading deploy {spec.environment} {spec.version} --again, which lays them out",
+            )
+        for path in spec.files:
+            yield Mount(layer / path, file_path(spec, path), read_only=True)
 
     def make(self, spec: InstanceSpec, mounts: tuple[Mount, ...]) -> None:
         """See that the directories are there, before the engine asks for them."""
@@ -76,6 +96,11 @@ class Places:
 def volume_path(spec: InstanceSpec, name: str) -> str:
     """Return where a container finds a volume."""
     return spec.volumes[name].path or f"{INSIDE}/volumes/{name}"
+
+
+def file_path(spec: InstanceSpec, path: str) -> str:
+    """Return where a container finds a file or directory of the release's own source."""
+    return spec.files[path].path or f"{INSIDE}/files/{path}"
 
 
 def databases(spec: InstanceSpec) -> dict[str, str]:

@@ -32,9 +32,9 @@ class DockerRuntime:
     """Runs images as containers that outlive the agent and, with live-restore, their engine.
 
     ``root`` holds what the engine does not: the agent's own names, logs of what is gone, addresses. ``data_dir`` gives
-    the persistent directory of an environment (project, name), ``open_blob`` a blob of the store, ``users`` the file of
-    the environments' numbers, ``pool`` the range that environments get their subnets from. Nothing asks the engine
-    before the first image comes.
+    the persistent directory of an environment (project, name), ``layer_dir`` that of a laid-out layer, ``open_blob`` a
+    blob of the store, ``users`` the file of the environments' numbers, ``pool`` the range that environments get their
+    subnets from. Nothing asks the engine before the first image comes.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class DockerRuntime:
         root: Path,
         *,
         data_dir: Callable[[str, str], Path],
+        layer_dir: Callable[[str], Path],
         open_blob: Callable[[str], BinaryIO],
         users: Path,
         engine: Engine | None = None,
@@ -56,7 +57,7 @@ class DockerRuntime:
         self._networks = Networks(self._engine, self._names, root / "addresses", pool)
         self._images = Images(self._engine, self._names, root / "images", open_blob)
         self._identities = Identities(self._engine, Users(users))
-        self._places = Places(data_dir)
+        self._places = Places(data_dir, layer_dir)
         self._runs = Runs(run_containers, self._begin_run, root / "outputs")
         self._starting = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}

@@ -26,6 +26,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     environment_layer: Path
     source_layer: Path
     data: Path
+    files_layer: Path | None = None
 
     @property
     def home(self) -> Path:
@@ -78,7 +79,7 @@ def variables(
         values |= {"USER": f"lading-{user}", "LOGNAME": f"lading-{user}"}
     values |= spec.env
     values |= spec.databases
-    values |= _volumes(spec, place)
+    values |= _places(spec, place)
     values |= {name: secret.reveal() for name, secret in secrets.items()}
     if port is not None:
         # Last: a port from the manifest would be another instance's here.
@@ -87,14 +88,18 @@ def variables(
     return values
 
 
-def _volumes(spec: InstanceSpec, place: Place) -> dict[str, str]:
-    return {volume.env: str(place.volume(name)) for name, volume in spec.volumes.items() if volume.env}
+def _places(spec: InstanceSpec, place: Place) -> dict[str, str]:
+    """Return the variables that tell of volumes and of the release's own files."""
+    found = {volume.env: str(place.volume(name)) for name, volume in spec.volumes.items() if volume.env}
+    if place.files_layer is not None:
+        found |= {told.env: str(place.files_layer / path) for path, told in spec.files.items() if told.env}
+    return found
 
 
 def _given_places(spec: InstanceSpec, place: Place) -> dict[str, str]:
     """Return the variables that may stand in a command: places, which other users may read there, and no secret."""
     files = {name: told for name, told in spec.databases.items() if told.startswith(("sqlite", "/"))}
-    return files | _volumes(spec, place)
+    return files | _places(spec, place)
 
 
 def _python_path(source: Path) -> str:

@@ -145,7 +145,7 @@ class Launcher:
 
     def _place(self, spec: InstanceSpec) -> launch.Place:
         layers = {}
-        for role in ("environment", "source"):
+        for role in ("environment", "source", *(["files"] if spec.files else [])):
             if role not in spec.layers:
                 raise start_failed(spec, f"its release has no {role} layer", hint="build the release again")
             layers[role] = self._layer_dir(spec.layers[role])
@@ -159,6 +159,7 @@ class Launcher:
             environment_layer=layers["environment"],
             source_layer=layers["source"],
             data=self._data_dir(spec.project, spec.environment),
+            files_layer=layers.get("files"),
         )
 
     def _record(self, spec: InstanceSpec, place: launch.Place, attempt: Attempt, user: int | None) -> Record:
