@@ -18,10 +18,11 @@ class Sighting(NamedTuple):
 
 
 class Asker(threading.Thread):
-    """Asks ``http://127.0.0.1:PORT/PATH`` every 10 ms, over one connection as long as it stands, until it is closed."""
+    """Asks ``http://HOST:PORT/PATH`` every 10 ms, over one connection as long as it stands, until it is closed."""
 
-    def __init__(self, port: int, path: str) -> None:
+    def __init__(self, port: int, path: str, host: str = "127.0.0.1") -> None:
         super().__init__(daemon=True)
+        self._host = host
         self._port = port
         self._path = path
         self._over = threading.Event()
@@ -50,7 +51,7 @@ class Asker(threading.Thread):
         line.close()
 
     def _line(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        return http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE)
 
     def _ask(self, line: http.client.HTTPConnection) -> None:
         asked = time.monotonic()

@@ -75,13 +75,18 @@ def measure(turns: int = TURNS) -> list[dict[str, Any]]:
         house.add_environment(ENVIRONMENT, watch="200ms", drain_limit=DRAIN_LIMIT)
         house.give_secrets(ENVIRONMENT)
         house.rollout("deploy", ENVIRONMENT, OLD)
-        with Load(house.status(ENVIRONMENT)["url"], house.root) as load:
-            time.sleep(SETTLE)
-            probed = sum((_turn(house, load) for _ in range(turns)), start=0)
-        run = json.loads(load.out.read_text())
-        records = [Record(*json.loads(line)) for line in load.records.read_text().splitlines()]
-        compared = held_against(json.loads(load.writes.read_text()), references(house, ENVIRONMENT))
-    return [figure.plain() for figure in figures(run, records, compared, probed, 2 * turns)]
+        return [figure.plain() for figure in under_load(house, turns)]
+
+
+def under_load(house: House, turns: int) -> list[Figure]:
+    """Deploy and roll back so often where the old release serves, and return the figures."""
+    with Load(house.status(ENVIRONMENT)["url"], house.root) as load:
+        time.sleep(SETTLE)
+        probed = sum((_turn(house, load) for _ in range(turns)), start=0)
+    run = json.loads(load.out.read_text())
+    records = [Record(*json.loads(line)) for line in load.records.read_text().splitlines()]
+    compared = held_against(json.loads(load.writes.read_text()), references(house, ENVIRONMENT))
+    return figures(run, records, compared, probed, 2 * turns)
 
 
 def _turn(house: House, load: Load) -> int:

@@ -89,9 +89,12 @@ HEAD = """\
 
 Made by `make bench` and `make chaos`; do not edit. Each call runs the real thing again: a temporary home with an agent
 of its own, started and driven through the installed `lading` command, the example application `examples/cashback` with
-its whole smoke suite, real processes and the real router, all on loopback. Load comes from a separate process: an open
-loop without retries, so a request that finds nobody is counted and not asked again. What is compared is measured in
-turns within one run, and each part of a turn begins when nobody else works on the machine, at the latest after 5 s.
+its whole smoke suite, real processes and the real router, all on loopback. What is told of *containers* runs on a real
+engine: a small program as an image (`benchmarks/till`), ready one second after its start by its own choice; the *floor*
+is a container like the one that serves, made and started by hand, until it is ready. Load comes from a separate
+process: an open loop without retries, so a request that finds nobody is counted and not asked again. What is compared
+is measured in turns within one run, and each part of a turn begins when nobody else works on the machine, at the latest
+after 5 s.
 `n` says how many times something was done or how many requests were counted; times are medians of them unless the
 figure says otherwise.
 

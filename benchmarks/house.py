@@ -35,6 +35,8 @@ class House:
     Use it as a context manager: at its end whatever it serves is stopped, and its files are removed.
     """
 
+    name = "cashback"  # of the project
+
     def __init__(self) -> None:
         self._ends = ExitStack()
         self.root = Path(tempfile.mkdtemp(prefix="lading-bench-"))
@@ -68,7 +70,18 @@ class House:
 
     def lading(self, *words: str, given: str | None = None, allowed: Sequence[int] = (0,)) -> list[dict[str, Any]]:
         """Run ``lading --json WORDS`` in the project and return what it printed; RuntimeError when it fails."""
-        done = subprocess.run(
+        done = self._run(words, given)
+        if done.returncode not in allowed:
+            raise RuntimeError(f"lading {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return _lines(done)
+
+    def status_of(self, *words: str) -> tuple[int, list[dict[str, Any]]]:
+        """Run ``lading --json WORDS`` and return its exit status, whichever, and what it printed."""
+        done = self._run(words, None)
+        return done.returncode, _lines(done)
+
+    def _run(self, words: Sequence[str], given: str | None) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             [LADING, "--json", *words],
             cwd=self.project if self.project.exists() else self.root,
             env=self.environ,
@@ -77,9 +90,6 @@ class House:
             text=True,
             timeout=COMMAND_LIMIT,
         )
-        if done.returncode not in allowed:
-            raise RuntimeError(f"lading {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
     def rollout(self, *words: str) -> dict[str, Any]:
         """Run a command that opens a rollout and return its result; RuntimeError unless it succeeded."""
@@ -95,7 +105,7 @@ class House:
 
     def database(self, environment: str) -> Path:
         """Return the file of an environment's database."""
-        return self.home / "environments" / "cashback" / environment / "databases" / "main" / "main.db"
+        return self.home / "environments" / self.name / environment / "databases" / "main" / "main.db"
 
     def agent(self) -> dict[str, Any]:
         """Return what the agent says of itself."""
@@ -130,6 +140,10 @@ class House:
         """Give an environment the secrets that the example application needs."""
         for name in ("JWT_KEY", "SMOKE_TOKEN"):
             self.lading("secrets", "set", environment, name, given=secrets.token_hex(16))
+
+
+def _lines(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
 def cashback(house: House, *releases: str) -> None:

@@ -14,7 +14,19 @@ from benchmarks import figures
 from benchmarks.limits import LIMITS
 
 CAMPAIGNS = {
-    "bench": ("cutovers", "hold", "overhead", "cli", "memory", "build", "first", "canary", "manifests", "hosts"),
+    "bench": (
+        "cutovers",
+        "hold",
+        "overhead",
+        "cli",
+        "memory",
+        "build",
+        "first",
+        "canary",
+        "manifests",
+        "hosts",
+        "containers",
+    ),
     "chaos": ("chaos_matrix", "chaos_faults", "chaos_kills", "chaos_calamities"),
 }
 ORDER = tuple(name for names in CAMPAIGNS.values() for name in names)
