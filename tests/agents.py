@@ -204,9 +204,10 @@ class RealAgent:
     def end(self) -> None:
         """Stop everything; raise AssertionError when something was left running."""
         for command in self._begun:
-            # It would start the agent again.
-            command.kill()
-            command.communicate()
+            if command.poll() is None:
+                # It would start the agent again.
+                command.kill()
+                command.communicate()
         if not self.processes() and not (self.home / SOCKET).exists():
             return
         told = self.lading("agent", "stop", "--everything")
