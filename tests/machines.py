@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ CONFIG = "/etc/ssh/lading_test_config"
 SPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
 
 INIT = """
-import os, socket, subprocess, sys
+import os, signal, socket, subprocess, sys
 name, place = sys.argv[1:]
 def run(*words): subprocess.run(words, check=True)
 run("mount", "--make-rprivate", "/")
@@ -39,16 +40,21 @@ run("mount", "-t", "overlay", "overlay", "-o", options, root)
 run("mount", "-t", "proc", "proc", root + "/proc")
 run("mount", "--rbind", "/dev", root + "/dev")
 run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", root + "/run")
+# For a container engine: control groups, and a place for images, which no overlay can hold.
+run("mount", "-t", "sysfs", "sysfs", root + "/sys")
+run("mount", "--rbind", "/sys/fs/cgroup", root + "/sys/fs/cgroup")
+os.makedirs(root + "/var/lib/docker", exist_ok=True)
+os.mkdir(place + "/docker")
+run("mount", "--bind", place + "/docker", root + "/var/lib/docker")
 os.mkdir(root + "/run/sshd")
 socket.sethostname(name)
 run("ip", "link", "set", "lo", "up")
 os.chroot(root)
 os.chdir("/")
+# Orphans are reaped at once: an engine that starts again waits for the end of what it left.
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 print("ready", flush=True)
-sys.stdin.readline()
-while True:
-    try: os.wait()
-    except ChildProcessError: os.sched_yield(); __import__("time").sleep(0.05)
+while True: signal.pause()
 """
 
 _numbers = itertools.count(1)
@@ -144,11 +150,14 @@ class Machine:
 
     def end(self) -> None:
         """End the machine with all that runs in it."""
+        containers = self.run("ls /var/lib/docker/containers", check=False).stdout.split()
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self._process.kill()
         self._process.communicate()
         shutil.rmtree(self._place, ignore_errors=True)
+        for group in (found for name in containers for found in Path("/sys/fs/cgroup").glob(f"*/docker/{name}")):
+            until(partial(_empty, group), within=5)
 
     def _words(self, *command: str) -> list[str]:
         return ["nsenter", f"--target={self.pid}", *SPACES, "--root", "--wd", "--", *command]
@@ -181,6 +190,15 @@ class Machine:
     def _start_sshd(self) -> None:
         self.run(f"until /usr/sbin/sshd -f {CONFIG} -E /run/sshd.log; do sleep 0.1; done")
         until(lambda: self.run(f"ss -Hltn 'src {self.address}' | grep -q :22", check=False).returncode == 0)
+
+
+def _empty(group: Path) -> bool:
+    """Remove a control group that a container of a machine leaves; its processes are dying."""
+    try:
+        group.rmdir()
+    except OSError:
+        return not group.exists()
+    return True
 
 
 class Client:

@@ -63,7 +63,7 @@ def road(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     own = copy_of(template, place)
     with ended([own]), machines(client, "stage", "production") as (stage, production):
         road = Road(own, client, stage, production)
-        told = road.lading("host", "add", f"ssh://root@{stage.address}", "--carry")
+        told = road.lading("host", "add", f"ssh://root@{stage.address}", "--carry", "--no-docker")
         assert told.exit == 0, told
         host = told.result["host"]
         assert host["address"] == f"ssh://deploy@{stage.address}"
@@ -148,7 +148,7 @@ def test_where_sockets_may_not_be_forwarded_a_program_carries(road: Road, monkey
 def test_a_host_that_is_one_is_left_as_it_is(road: Road) -> None:
     """host add again does nothing; list and doctor tell what is there; only root can set a host up."""
     address = f"ssh://root@{road.stage.address}"
-    told = road.lading("host", "add", address)
+    told = road.lading("host", "add", address, "--no-docker")
     assert (told.exit, [step["name"] for step in told.result["host"]["steps"] if step["needed"]]) == (0, [])
     listed = road.lading("host", "list")
     assert listed.exit == 0

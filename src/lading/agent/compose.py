@@ -15,6 +15,7 @@ from lading.agent.bills import Bills
 from lading.agent.changes import Changes
 from lading.agent.doctoring import Clinic
 from lading.agent.down import Downs
+from lading.agent.engine_seen import engine_seen
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.home import Home
 from lading.agent.keys import CurrentSigner, Keys
@@ -84,7 +85,8 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
     store = OciStore(home / "store")
     secrets = AgeSecrets(home / "secrets")
     ring = KeyRing(home / "keys", name)
-    processes, containers = _processes(home, settings, store), _containers(home, settings, store)
+    engine = Engine(settings.docker.socket)
+    processes, containers = _processes(home, settings, store), _containers(home, settings, store, engine)
     runtime = Runtimes(processes, containers)
     router = TraefikRouter(home / "router", settings=_router_settings(settings))
     world = World(
@@ -134,6 +136,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         strays=processes.strays,
         trouble=router.trouble,
         missing=router.missing,
+        engine=lambda: engine_seen(engine, needed=containers.in_use),
     )
     service = AgentService(
         about=about,
@@ -141,7 +144,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         changes=changes,
         journal=journal,
         store=store,
-        releases=ReleaseShelf(journal, store, _builder(home, store, secrets, Engine(settings.docker.socket))),
+        releases=ReleaseShelf(journal, store, _builder(home, store, secrets, engine)),
         bills=Bills(journal, world.signer, keys, clock),
         keys=keys,
         policies=Policies(journal, clock),
@@ -205,16 +208,15 @@ def _data(home: Path, project: str, environment: str) -> Path:
     return home / "environments" / project / environment
 
 
-def _containers(home: Path, settings: Settings, store: OciStore) -> DockerRuntime:
-    table = settings.docker
+def _containers(home: Path, settings: Settings, store: OciStore, engine: Engine) -> DockerRuntime:
     return DockerRuntime(
         home / "docker",
         data_dir=lambda project, environment: _data(home, project, environment),
         layer_dir=lambda diff_id: store.layers / diff_id.removeprefix("sha256:"),
         open_blob=store.open,
         users=home / "process" / "users.json",
-        engine=Engine(table.socket),
-        pool=table.subnets,
+        engine=engine,
+        pool=settings.docker.subnets,
     )
 
 

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from lading.agent.status import Status
+from lading.doctor.engine import EngineSeen
+from lading.doctor.engine import look as look_at_engine
 from lading.doctor.finding import Finding, found, well
 from lading.doctor.registry import HOME, PROCESS, Check, examine
 from lading.model.environment import EnvironmentRecord
@@ -26,7 +28,8 @@ RESTARTS = 3  # from here on an instance is worth a look
 @dataclasses.dataclass(frozen=True)
 class Clinic:
     """What the checks look at. ``strays`` and ``trouble`` ask the adapters what no port promises; ``missing`` names
-    ports of the router that others hold. ``home`` holds ``journal.db`` and its copy.
+    ports of the router that others hold. ``home`` holds ``journal.db`` and its copy. ``engine`` gives what the
+    container engine says of itself, None where there is none and none is needed; it raises when it does not answer.
     """
 
     home: Path
@@ -38,6 +41,7 @@ class Clinic:
     strays: Callable[[], Sequence[str]]
     trouble: Callable[[], str]
     missing: Callable[[], Mapping[str, str]]
+    engine: Callable[[], EngineSeen | None] = lambda: None
 
     def findings(self) -> tuple[Finding, ...]:
         """Run all checks, those of the host and those of the agent's own."""
@@ -132,6 +136,17 @@ def router(clinic: Clinic) -> Iterator[Finding]:
         yield found("port-taken", environment, reason)
 
 
+def containers(clinic: Clinic) -> Iterator[Finding]:
+    """Ask the container engine, where there is one or one is needed."""
+    try:
+        seen = clinic.engine()
+    except LadingError as error:
+        yield found("engine-down", "engine", error.happened, error.hint)
+        return
+    if seen is not None:
+        yield from look_at_engine(seen)
+
+
 def secrets(clinic: Clinic) -> Iterator[Finding]:
     """Read every secret of what serves, and hold it against what a deploy would refuse."""
     read = 0
@@ -156,4 +171,4 @@ def _lacking(clinic: Clinic, record: EnvironmentRecord) -> Iterator[Finding]:
             yield found("secrets-lacking", record.key, f"{name}: {reason}", f"lading secrets set {record.name} {name}")
 
 
-OWN: tuple[Check[Clinic], ...] = (journal, alerts, rollouts, instances, orphans, router, secrets)
+OWN: tuple[Check[Clinic], ...] = (journal, alerts, rollouts, instances, orphans, router, containers, secrets)

@@ -13,7 +13,7 @@ from lading.model.errors import LadingError
 
 if TYPE_CHECKING:
     from lading.client.hosts.setup import Cargo
-    from lading.client.hosts.steps import Step
+    from lading.client.hosts.step import Step
     from lading.client.ssh.connection import Connection
     from lading.doctor.finding import Finding
 
@@ -35,10 +35,11 @@ def host() -> None:
     help="The public key that lets this user in; unless given, the one that lets you in.",
 )
 @click.option("--carry", is_flag=True, help="Send all that Lading needs: for a machine that reaches no package index.")
+@click.option("--no-docker", is_flag=True, help="Do without Docker: for environments that run bundles alone.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @pass_state
-def add(state: State, address: str, user: str, key: Path | None, carry: bool, dry_run: bool) -> None:
-    """Make a machine a host, over ssh as root: Python, Lading at this version, a service, a user who deploys.
+def add(state: State, address: str, user: str, key: Path | None, carry: bool, no_docker: bool, dry_run: bool) -> None:
+    """Make a machine a host, over ssh as root: Docker, Lading at this version, a service, a user who deploys.
 
     Every step says whether it was needed; the same command again does what is missing. Afterwards environments live
     there with host = "ssh://deploy@HOST".
@@ -53,7 +54,8 @@ def add(state: State, address: str, user: str, key: Path | None, carry: bool, dr
     line = key_of(key) if key else used_key(connection)
     facts = look(connection, user, middle_of(line))
     account = "" if user == "root" else user
-    done = _carry_out(state, connection, steps(facts, Wanted(load.build, account, line, carry)), load, dry_run=dry_run)
+    wanted = Wanted(load.build, account, line, carry, docker=not no_docker)
+    done = _carry_out(state, connection, steps(facts, wanted), load, dry_run=dry_run)
     result: dict[str, Any] = {"host": address, "steps": done, "dry_run": dry_run}
     if dry_run:
         state.say("\nnothing was done; without --dry-run it is")

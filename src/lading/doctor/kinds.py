@@ -66,6 +66,29 @@ KINDS: Final[dict[str, Kind]] = {
         "The file system of the agent's home has few inodes left: files cannot be made although there is space.",
         "remove folders of many small files, such as caches",
     ),
+    "engine-none": _warning(
+        "A host has no container engine that answers: environments that run images are refused there.",
+        "lading host add ssh://root@HOST",
+    ),
+    "engine-down": _problem(
+        "The container engine does not answer: what serves goes on serving, but nothing can be deployed or restarted.",
+        "systemctl start docker; its log: journalctl -u docker",
+    ),
+    "engine-old": _warning(
+        "The container engine is older than 20.10, the oldest that Lading is tried with.", "apt-get install docker.io"
+    ),
+    "engine-stops-all": _warning(
+        "The container engine stops every container when it is restarted or upgraded.",
+        '"live-restore": true in /etc/docker/daemon.json, then: systemctl reload docker',
+    ),
+    "engine-swarm": _warning(
+        "The container engine is part of a swarm, which excludes live-restore: its restart stops every container.",
+        "docker swarm leave, if the swarm is not needed; then set live-restore",
+    ),
+    "engine-disk-full": _problem(
+        "Little space is left where the container engine keeps images: rollouts of images will be refused.",
+        "docker system df tells what takes the space; docker image prune removes what nothing names",
+    ),
     "memory-low": _warning(
         "Little memory is free: a candidate runs beside what serves, and both need theirs.",
         "end what is not needed, limit services in the manifest (resources), or add memory",

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from lading.agent.doctoring import OWN, Clinic
+from lading.docker import no_engine
+from lading.doctor.engine import EngineSeen
 from lading.doctor.registry import examine
 from lading.journal.sqlite import SqliteJournal
 from lading.model.errors import LadingError
@@ -65,6 +67,18 @@ def test_a_damaged_journal_is_found(clinic: Clinic) -> None:
     assert [code for code, _ in wrong(clinic)] == ["journal-damaged"]
     file.write_bytes(b"no database at all, but long enough to be looked at as one" * 40)
     assert [code for code, _ in wrong(clinic)] == ["journal-damaged"]
+
+
+def test_an_engine_is_asked_where_there_is_one(clinic: Clinic) -> None:
+    """One that is needed and does not answer is a problem; one whose restart stops everything should be known."""
+    seen = EngineSeen("20.10.24", restores=False, swarm=False, root="/var/lib/docker", free=10**11)
+    assert [code for code, _ in wrong(dataclasses.replace(clinic, engine=lambda: seen))] == ["engine-stops-all"]
+
+    def silent() -> EngineSeen:
+        raise no_engine("/var/run/docker.sock", "nobody answers there")
+
+    ((code, remedy),) = wrong(dataclasses.replace(clinic, engine=silent))
+    assert (code, "dockerd" in remedy or "docker" in remedy) == ("engine-down", True)
 
 
 def test_an_old_copy_is_found(clinic: Clinic) -> None:

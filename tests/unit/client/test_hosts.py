@@ -1,6 +1,7 @@
 """What makes a machine a host: steps from what was seen, findings with remedies, wheels of what is installed."""
 
 import hashlib
+import json
 import shlex
 import subprocess
 import sys
@@ -13,13 +14,16 @@ import pytest
 
 from lading.client.address import SshHost, parse_host
 from lading.client.hosts import wheel
+from lading.client.hosts.engine import MERGE, engine_steps
+from lading.client.hosts.engine import SUPERVISE as SUPERVISE_DOCKER
 from lading.client.hosts.findings import findings
 from lading.client.hosts.keys import key_of, middle_of
 from lading.client.hosts.known import forget, known, remember
 from lading.client.hosts.look import LOOK, Facts, ahead, differences, pythons
 from lading.client.hosts.removal import removal_steps
 from lading.client.hosts.setup import cargo
-from lading.client.hosts.steps import RUN, SERVICE, SUPERVISE, Step, Wanted, steps, upgrade_steps
+from lading.client.hosts.step import Step
+from lading.client.hosts.steps import RUN, SERVICE, SUPERVISE, Wanted, steps, upgrade_steps
 from lading.model.errors import LadingError
 
 BUILD = "0.1.0-0123456789ab"
@@ -43,6 +47,13 @@ READY = {
     "unit_enabled": "enabled",
     "agent_pid": "77",
     "agent_from": f"/opt/lading/{BUILD}/bin/python",
+    "dockerd": "/usr/sbin/dockerd",
+    "docker_enabled": "enabled",
+    "engine": "20.10.24",
+    "engine_restore": "yes",
+    "engine_swarm": "inactive",
+    "engine_root": "/var/lib/docker",
+    "engine_disk": str(40 << 20),
     "disk_opt": str(40 << 20),
     "sshd": "allowstreamlocalforwarding yes;",
 }
@@ -59,8 +70,26 @@ def needed(plan: list[Step]) -> list[str]:
 def test_a_new_machine_needs_every_step() -> None:
     """In this order: each step may rely on those before it."""
     plan = steps(facts(NEW), WANTED)
-    assert needed(plan) == ["python", "lading", "group", "user", "member", "key", "settings", "service", "agent"]
+    assert needed(plan) == [
+        "python",
+        "docker",
+        "engine",
+        "lading",
+        "group",
+        "user",
+        "member",
+        "key",
+        "settings",
+        "service",
+        "agent",
+    ]
     assert "apt-get install" in plan[0].script
+    assert "docker.io" in plan[1].script
+
+
+def test_who_wants_no_containers_gets_no_docker() -> None:
+    """An engine is neither installed nor touched."""
+    assert not {"docker", "engine"} & {step.name for step in steps(facts(NEW), WANTED._replace(docker=False))}
 
 
 def test_a_host_that_is_ready_needs_none() -> None:
@@ -78,6 +107,12 @@ def test_a_host_that_is_ready_needs_none() -> None:
         ({"agent_pid": ""}, ["agent"]),
         ({"members": "deployer"}, ["member"]),
         ({"key": ""}, ["key"]),
+        ({"dockerd": "", "engine": "", "engine_restore": ""}, ["docker", "engine"]),
+        ({"dockerd": ""}, []),
+        ({"engine": "", "engine_restore": ""}, ["engine"]),
+        ({"engine_restore": "no"}, ["engine"]),
+        ({"engine_restore": "no", "engine_swarm": "active"}, []),
+        ({"docker_enabled": "disabled"}, ["engine"]),
         ({"settings_group": ""}, ["settings", "agent"]),
         ({"unit_enabled": ""}, ["service", "agent"]),
         ({"unit": "that of an older version"}, ["service"]),
@@ -95,6 +130,7 @@ def test_without_a_way_nothing_is_begun() -> None:
     """Who is not root, has no Python and no packages, or another platform for what is carried, is told at once."""
     for values, wanted in (
         ({**READY, "uid": "1000"}, WANTED),
+        ({**READY, "dockerd": "", "engine": "", "apt": ""}, WANTED),
         ({**NEW, "apt": ""}, WANTED),
         ({**READY, "python_minor": "2.7"}, WANTED._replace(offline=True)),
     ):
@@ -125,7 +161,7 @@ def test_a_port_of_somebody_else_is_left_to_them() -> None:
 def test_removing_takes_what_was_made_and_no_data() -> None:
     """Users, groups and data that Lading did not make, or was not told to remove, stay."""
     plan = {step.name: step for step in removal_steps(facts(READY, made="group:lading user:deploy"), data=False)}
-    assert list(plan) == ["service", "serving", "user", "group", "data", "lading"]
+    assert list(plan) == ["service", "serving", "user", "group", "engine", "data", "lading"]
     assert not plan["data"].needed
     assert "/var/lib/lading" not in plan["lading"].script
     kept = {step.name: step for step in removal_steps(facts(READY, made=""), data=True)}
@@ -134,11 +170,50 @@ def test_removing_takes_what_was_made_and_no_data() -> None:
     assert "rm -rf /var/lib/lading" in kept["data"].script
 
 
+def test_settings_of_an_engine_are_merged(tmp_path: Path) -> None:
+    """One key is added and every other one kept; what cannot be read is left as it is."""
+    file = tmp_path / "docker" / "daemon.json"
+    program = MERGE.replace("/etc/docker/daemon.json", str(file))
+
+    def merge() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert merge().returncode == 0
+    assert json.loads(file.read_text()) == {"live-restore": True}
+    file.write_text('{"data-root": "/srv/docker", "live-restore": false}')
+    assert merge().returncode == 0
+    assert json.loads(file.read_text()) == {"data-root": "/srv/docker", "live-restore": True}
+    at = file.stat().st_ino
+    assert merge().returncode == 0
+    assert file.stat().st_ino == at
+    for text in ("{", "[]"):
+        file.write_text(text)
+        told = merge()
+        assert (told.returncode, file.read_text()) == (1, text)
+        assert "mend it" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("other", "said", "unsaid"),
+    [
+        ({}, "systemctl reload docker.service", "setsid"),
+        ({"systemd": ""}, "setsid /opt/lading/supervise-docker", "systemctl"),
+        ({"systemd": "", "engine": "20.10"}, "kill -HUP", "systemctl"),
+    ],
+)
+def test_an_engine_that_runs_takes_live_restore_over(other: dict[str, str], said: str, unsaid: str) -> None:
+    """It is started where it does not run, told where it does, and restarted nowhere."""
+    plan = engine_steps(facts({**READY, "engine": "", "engine_restore": ""}, **other))
+    assert said in plan[1].script
+    assert unsaid not in plan[1].script
+    assert "restart docker" not in plan[1].script
+
+
 @pytest.mark.parametrize("values", [NEW, READY, {**READY, "systemd": "", "unit": "", "supervisor": "9"}])
 def test_scripts_are_plain_sh(values: dict[str, str]) -> None:
     """A machine may have no other shell than sh, which reads every script to its end."""
     plans = [*steps(facts(values), WANTED), *removal_steps(facts(values, made="user:deploy"), data=True)]
-    for script in (LOOK, SUPERVISE, *(step.script for step in plans)):
+    for script in (LOOK, SUPERVISE, SUPERVISE_DOCKER, *(step.script for step in plans)):
         done = subprocess.run(["sh", "-n"], input=script, text=True, capture_output=True, check=False)
         assert done.returncode == 0, f"{script}\n{done.stderr}"
 
@@ -182,9 +257,19 @@ def test_a_good_host_has_no_findings() -> None:
     """Everything is looked at, and everything is well."""
     found = findings(facts(READY), BUILD, ADDRESS)
     assert {one.level for one in found} == {"ok"}
-    assert {"python", "lading", "agent", "service", "users", "programs", "clock", "port 80", "sshd"} <= {
-        one.subject for one in found
-    }
+    assert {
+        "python",
+        "lading",
+        "agent",
+        "service",
+        "users",
+        "engine",
+        "images",
+        "programs",
+        "clock",
+        "port 80",
+        "sshd",
+    } <= {one.subject for one in found}
 
 
 @pytest.mark.parametrize(
@@ -198,6 +283,13 @@ def test_a_good_host_has_no_findings() -> None:
         ({"systemd": "", "supervisor": "9"}, "service", "service-until-boot"),
         ({"systemd": ""}, "service", "service-off"),
         ({"members": ""}, "users", "nobody-deploys"),
+        ({"engine": "", "dockerd": ""}, "engine", "engine-none"),
+        ({"engine": "", "engine_silent": "no such socket"}, "engine", "engine-none"),
+        ({"engine_restore": "no"}, "engine", "engine-stops-all"),
+        ({"engine_restore": "no", "engine_swarm": "active"}, "engine", "engine-swarm"),
+        ({"engine": "19.03.8"}, "engine", "engine-old"),
+        ({"engine_disk": "1000"}, "images", "engine-disk-full"),
+        ({"engine_disk": str(1 << 20)}, "images", "disk-low"),
         ({"disk_opt": "1000"}, "programs", "disk-low"),
         ({"synchronized": "no"}, "clock", "clock-free"),
         ({"port_80": "nginx"}, "port 80", "port-foreign"),

@@ -5,18 +5,24 @@ What the agent itself finds (disk, memory, files, journal, instances) is asked o
 
 from collections.abc import Iterator
 
-from lading.client.hosts.look import GROUP, HOME, Facts
+from lading.client.hosts.engine import KEEPER
+from lading.client.hosts.look import GROUP, HOME, PLACE, Facts
+from lading.doctor.engine import EngineSeen
+from lading.doctor.engine import look as look_at_engine
 from lading.doctor.finding import Finding, found, well
 
 LEAST_DISK = 1 << 20  # KiB for installing the next version
 CLOCK_APART = 5.0  # seconds that clocks may differ
 ADD = "lading host add {address}"
+BOOT = f"setsid {PLACE}/supervise &"
+BOOT_DOCKER = f"setsid {KEEPER} & "
 UPGRADE = "lading host upgrade {address}"
 
 
 def findings(facts: Facts, build: str, address: str) -> tuple[Finding, ...]:
     """Return what was found on a host, for a client of a build; ``address`` is the one of its remedies."""
-    rows = (_python(facts), _lading(facts, build), *_agent(facts), *_machine(facts), *_network(facts))
+    own = (_python(facts), _lading(facts, build), *_agent(facts))
+    rows = (*own, *_engine(facts), *_machine(facts), *_network(facts))
     return tuple(_with(row, address) for row in rows)
 
 
@@ -48,13 +54,28 @@ def _agent(facts: Facts) -> Iterator[Finding]:
     if facts.has("systemd") and facts.get("unit_enabled") == "enabled":
         yield well("service", "systemd keeps it running")
     elif facts.has("supervisor") and not facts.has("systemd"):
-        yield found("service-until-boot", "service", "no systemd: a supervisor keeps it running, until a reboot")
+        remedy = f"have whatever starts the machine run: {BOOT_DOCKER if facts.has('docker_keeper') else ''}{BOOT}"
+        yield found(
+            "service-until-boot", "service", "no systemd: a supervisor keeps it running, until a reboot", remedy
+        )
     else:
         yield found("service-off", "service", "nothing starts it again when it ends, or after a reboot", ADD)
     if facts.get("members"):
         yield well("users", f"{facts.get('members')} may ask the agent, by the group {GROUP}")
     else:
         yield found("nobody-deploys", "users", f"nobody but root may ask the agent: {GROUP} has no users", ADD)
+
+
+def _engine(facts: Facts) -> Iterator[Finding]:
+    if facts.has("engine"):
+        restores, swarm = facts.get("engine_restore") == "yes", facts.get("engine_swarm") == "active"
+        root, free = facts.get("engine_root"), facts.number("engine_disk") << 10
+        yield from look_at_engine(EngineSeen(facts.get("engine"), restores, swarm, root, free))
+    elif facts.has("dockerd"):
+        # Whether that is wrong depends on what runs there, which its agent knows.
+        yield found("engine-none", "engine", f"Docker does not answer: {facts.get('engine_silent')}", ADD)
+    else:
+        yield found("engine-none", "engine", "no Docker: bundles alone can run there", ADD)
 
 
 def _machine(facts: Facts) -> Iterator[Finding]:

@@ -17,6 +17,32 @@ GROUP = "lading"
 UNIT = "lading-agent.service"
 LOOK_TIMEOUT = 60.0  # seconds a look may take
 
+# Asks the engine itself, as its command line may not be installed; prints nothing where none answers.
+ASK = r"""
+import http.client, json, os, socket, struct
+class Line(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect("/var/run/docker.sock")
+line = Line("localhost")
+try:
+    line.request("GET", "/info")
+    pid = struct.unpack("3i", line.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    said = json.loads(line.getresponse().read())
+except (OSError, ValueError, http.client.HTTPException) as error:
+    print(f"engine_silent={error}")
+else:
+    root = said["DockerRootDir"]
+    print(f"engine={said['ServerVersion']}")
+    print(f"engine_pid={pid}")
+    print(f"engine_restore={'yes' if said.get('LiveRestoreEnabled') else 'no'}")
+    print(f"engine_swarm={(said.get('Swarm') or {}).get('LocalNodeState', '')}")
+    print(f"engine_root={root}")
+    at = os.statvfs(root)
+    print(f"engine_disk={at.f_bavail * at.f_frsize // 1024}")
+"""
+
 # Plain sh, as a new machine may have nothing else; every line it prints is NAME=VALUE.
 LOOK = r"""
 say() { printf '%s=%s\n' "$1" "$2"; }
@@ -25,9 +51,11 @@ say uid "$(id -u)"
 say system "$(uname -s) $(uname -m)"
 say os "$(. /etc/os-release 2>/dev/null && echo "$PRETTY_NAME")"
 has apt-get && say apt yes
+python=
 for name in $PYTHONS; do
     "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
-    say python "$(command -v "$name")"
+    python=$(command -v "$name")
+    say python "$python"
     say python_minor "$("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
     say libc "$("$name" -c 'import platform; print(" ".join(platform.libc_ver()))')"
     "$name" -c 'import ensurepip, venv' 2>/dev/null && say venv yes
@@ -57,6 +85,15 @@ if [ -n "$pid" ] && grep -qs lading.agent "/proc/$pid/cmdline"; then
 fi
 keeper=$(cat /run/lading-supervise.pid 2>/dev/null)
 [ -n "$keeper" ] && grep -qs lading "/proc/$keeper/cmdline" && say supervisor "$keeper"
+for place in dockerd /usr/sbin/dockerd /usr/local/sbin/dockerd; do
+    has "$place" && say dockerd "$(command -v "$place")" && break
+done
+say docker_enabled "$(systemctl is-enabled docker.service 2>/dev/null)"
+keeper=$(cat /run/lading-docker.pid 2>/dev/null)
+[ -n "$keeper" ] && grep -qs supervise-docker "/proc/$keeper/cmdline" && say docker_keeper "$keeper"
+[ -n "$python" ] && "$python" - <<'END'
+@ASK@
+END
 say disk_opt "$(df -Pk /opt 2>/dev/null | awk 'NR==2 {print $4}')"
 say clock "$(date +%s.%N)"
 say synchronized "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)"
@@ -69,7 +106,7 @@ sshd=$(command -v sshd || echo /usr/sbin/sshd)
 asked='^(allowstreamlocalforwarding|disableforwarding|passwordauthentication) '
 [ -x "$sshd" ] && say sshd "$("$sshd" -T 2>/dev/null | grep -E "$asked" | tr '\n' ';')"
 exit 0
-"""
+""".replace("@ASK@", ASK)
 
 
 class Facts(NamedTuple):

@@ -1,7 +1,8 @@
 """Takes away from a host what Lading made there, and nothing else."""
 
+from lading.client.hosts.engine import removed_engine
 from lading.client.hosts.look import GROUP, HOME, PLACE, UNIT, Facts
-from lading.client.hosts.steps import Step
+from lading.client.hosts.step import Step
 
 
 def removal_steps(facts: Facts, *, data: bool) -> list[Step]:
@@ -13,6 +14,7 @@ def removal_steps(facts: Facts, *, data: bool) -> list[Step]:
         _serving(facts),
         *(_user(name) for name in users),
         _group(made),
+        removed_engine(facts),
         _data(data=data),
         _files(facts),
     ]

@@ -13,7 +13,7 @@ from lading.client.address import Address, SshHost
 from lading.client.agent import Agent
 from lading.client.hosts import wheel
 from lading.client.hosts.look import HOME, PLACE, pythons
-from lading.client.hosts.steps import Step
+from lading.client.hosts.step import Step
 from lading.client.ssh.connection import Connection
 from lading.client.ssh.problems import command
 from lading.model.errors import LadingError

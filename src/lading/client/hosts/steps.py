@@ -4,8 +4,9 @@ import hashlib
 import shlex
 from typing import NamedTuple
 
+from lading.client.hosts.engine import engine_steps
 from lading.client.hosts.look import GROUP, HOME, PLACE, UNIT, Facts, differences
-from lading.model.errors import LadingError
+from lading.client.hosts.step import Step, no_way
 
 RUN = f"""#!/bin/sh
 # Starts the agent of the Lading that is installed now.
@@ -53,7 +54,7 @@ PACKAGES = "python3 python3-venv"
 
 
 class Wanted(NamedTuple):
-    """What a host is to have: a build of Lading, and a user with a key who may ask its agent.
+    """What a host is to have: a build of Lading, a user with a key who may ask its agent, and a container engine.
 
     ``build`` is version and digest; ``account`` is empty when no user is wanted, ``key`` is a line of authorized_keys.
     """
@@ -62,6 +63,7 @@ class Wanted(NamedTuple):
     account: str = ""
     key: str = ""
     offline: bool = False
+    docker: bool = True
 
     @property
     def place(self) -> str:
@@ -69,24 +71,12 @@ class Wanted(NamedTuple):
         return f"{PLACE}/{self.build}"
 
 
-class Step(NamedTuple):
-    """One step: its name, what it does or why it is not needed, and the shell script that does it."""
-
-    name: str
-    text: str
-    script: str = ""
-
-    @property
-    def needed(self) -> bool:
-        """Tell whether there is something to do."""
-        return bool(self.script)
-
-
 def steps(facts: Facts, wanted: Wanted) -> list[Step]:
     """Return the steps from what a host has to what is wanted; raise ``host-failed`` when there is no way."""
     _require(facts, wanted)
     return [
         _python(facts),
+        *(engine_steps(facts) if wanted.docker else ()),
         _lading(facts, wanted),
         *_people(facts, wanted),
         _settings(facts),
@@ -99,7 +89,7 @@ def upgrade_steps(facts: Facts, wanted: Wanted) -> list[Step]:
     """Return the steps that bring a host's Lading to another build; raise ``host-failed`` where there is none."""
     _require(facts, wanted)
     if not facts.has("installed"):
-        raise _no_way("no Lading that host add has made is there", "lading host add ssh://root@HOST")
+        raise no_way("no Lading that host add has made is there", "lading host add ssh://root@HOST")
     return [_python(facts), _lading(facts, wanted), _service(facts), _agent(facts, wanted)]
 
 
@@ -107,7 +97,7 @@ def _python(facts: Facts) -> Step:
     if facts.has("venv"):
         return Step("python", f"{facts.get('python')} is {facts.get('python_minor')} and makes environments")
     if not facts.has("apt"):
-        raise _no_way(
+        raise no_way(
             "it has no Python 3.11 or newer that makes virtual environments, and no apt-get",
             "install Python 3.11 or newer with its venv module there; then the same command again",
         )
@@ -258,13 +248,7 @@ def _agent(facts: Facts, wanted: Wanted) -> Step:
 
 def _require(facts: Facts, wanted: Wanted) -> None:
     if facts.get("uid") != "0":
-        raise _no_way("that user is not root there", "name a user who is: ssh://root@HOST")
+        raise no_way("that user is not root there", "name a user who is: ssh://root@HOST")
     other = differences(facts) if wanted.offline and facts.has("python") else []
     if other:
-        raise _no_way(f"what is installed here does not run there: {'; '.join(other)}", "leave --carry out")
-
-
-def _no_way(happened: str, hint: str) -> LadingError:
-    return LadingError(
-        "host-failed", doing="setting up the host", happened=happened, now="nothing was changed there", hint=hint
-    )
+        raise no_way(f"what is installed here does not run there: {'; '.join(other)}", "leave --carry out")

@@ -256,6 +256,11 @@ class DockerRuntime:
 
     # beyond the port
 
+    @property
+    def in_use(self) -> bool:
+        """Whether an image ever came."""
+        return self._names.in_use
+
     def maintain(self) -> None:
         """Cut the logs of what is gone, and drop the oldest; to be called now and then."""
         kept = sorted(self._root.glob("*logs/*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
