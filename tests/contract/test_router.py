@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lading.model.environment import Backend
+from lading.model.environment import Backend, Pass
 from lading.ports.router import Router
-from lading.ports.router.conformance import RouterConformance
+from lading.ports.router.conformance import NO_PASS, RouterConformance
 from lading.ports.router.memory import MemoryRouter
 from lading.router.settings import RouterSettings
 from lading.router.traefik import TraefikRouter
@@ -24,9 +24,9 @@ class TestMemoryRouter(RouterConformance):
     def backend(self, name: str) -> Backend:
         return Backend(instance=name, address="127.0.0.1:8001")
 
-    def ask(self, router: Router, environment: str, path: str = "/") -> str | None:
+    def ask(self, router: Router, environment: str, path: str = "/", passing: Pass = NO_PASS) -> str | None:
         assert isinstance(router, MemoryRouter)
-        return router.ask(environment, path)
+        return router.ask(environment, path, passing)
 
     def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
         assert isinstance(router, MemoryRouter)
@@ -53,15 +53,16 @@ class TestTraefikRouter(RouterConformance):
             self.servers[name] = Instance(name)
         return Backend(instance=name, address=self.servers[name].address)
 
-    def ask(self, router: Router, environment: str, path: str = "/") -> str | None:
-        return self._ask(router, environment, path, {})
+    def ask(self, router: Router, environment: str, path: str = "/", passing: Pass = NO_PASS) -> str | None:
+        return self._ask(router, environment, path, {}, passing)
 
     def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
-        return self._ask(router, environment, "/", cookies)
+        return self._ask(router, environment, "/", cookies, NO_PASS)
 
-    def _ask(self, router: Router, environment: str, path: str, cookies: dict[str, str]) -> str | None:
+    def _ask(self, router: Router, environment: str, path: str, cookies: dict[str, str], passing: Pass) -> str | None:
         base, host = router.probe_address(environment)
         headers = {"Host": host} if host else {}
+        headers |= {name: value.reveal() for name, value in passing.headers.items()}
         if cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         request = urllib.request.Request(base + path, headers=headers)

@@ -64,7 +64,7 @@ def _command(environment: str, name: str, configuration: Configuration) -> str:
 def _wrong(
     held: _Held, release: Release, configuration: Configuration, examples: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    for name in release.manifest.secrets.required:
+    for name in dict.fromkeys((*release.manifest.secrets.required, *configuration.table.edge_secrets)):
         version = configuration.secret_versions.get(name)
         if version is None:
             yield name, "it is missing"

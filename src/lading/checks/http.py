@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from lading.checks.exchange import NoAnswer, Question, exchange, place_of
 from lading.checks.outputs import files_reason
 from lading.checks.smoke import Unsendable, ask, deadline_of, question_of, target_of
+from lading.model.environment import Pass
 from lading.model.manifest import Expect, Probe, SmokeStep
 from lading.model.secret import Secret
-from lading.ports.checks import Answer
+from lading.ports.checks import NO_PASS, Answer
 from lading.ports.checks.expectations import captured, probe_reason, reason_line, request_reason, run_reason
 from lading.ports.checks.templates import UnknownName
 
@@ -34,20 +35,22 @@ class HttpChecks:
             reason = str(error)
         return self._answer(reason, began)
 
-    def request(self, base_url: str, host: str | None, step: SmokeStep, values: Mapping[str, Secret]) -> Answer:
+    def request(
+        self, base_url: str, host: str | None, step: SmokeStep, values: Mapping[str, Secret], passing: Pass = NO_PASS
+    ) -> Answer:
         """Carry out one HTTP smoke step, its redirects included, within ``step.timeout`` seconds."""
         began = time.monotonic()
         found: dict[str, Secret] = {}
         try:
             place = place_of(base_url)
-            question = question_of(step, host or place.authority, values)
+            question = question_of(step, host or place.authority, values, passing.headers)
             seen = ask(place, question, redirects=step.redirects, deadline=deadline_of(step.timeout))
             # Captured first: the reason why an answer does not pass may quote it, and it holds the token.
             found, not_found = captured(step.capture, seen)
             reason = request_reason(step.expect, seen) or not_found
         except (NoAnswer, UnknownName, Unsendable) as error:
             reason = str(error)
-        return self._answer(reason, began, [*values.values(), *found.values()], found)
+        return self._answer(reason, began, [*values.values(), *found.values(), *passing.headers.values()], found)
 
     def judge(
         self,

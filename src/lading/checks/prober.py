@@ -250,7 +250,9 @@ class _Target:
         self._address: tuple[socket.AddressFamily, Any] | None = None
         self._head = (
             f"GET {place.prefix}{target_of(target.path)} HTTP/1.1\r\nHost: {target.host or place.authority}\r\n"
-            "User-Agent: lading-prober\r\nAccept: */*\r\nConnection: "
+            "User-Agent: lading-prober\r\nAccept: */*\r\n"
+            + "".join(f"{name}: {value.reveal()}\r\n" for name, value in target.passing.headers.items())
+            + "Connection: "
         ).encode()
 
     def request(self, *, keep: bool) -> bytes:

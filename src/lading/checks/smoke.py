@@ -27,8 +27,11 @@ class Unsendable(Exception):
     """The step cannot be put into a request; the text says why and holds no value."""
 
 
-def question_of(step: SmokeStep, host: str, values: Mapping[str, Secret]) -> Question:
-    """Build a step's request: templates filled, body encoded; a header that the step names goes before our own.
+def question_of(
+    step: SmokeStep, host: str, values: Mapping[str, Secret], along: Mapping[str, Secret] | None = None
+) -> Question:
+    """Build a step's request: templates filled, body encoded; a header that the step names goes before our own, and
+    what is sent ``along`` before all.
 
     Raise :class:`Unsendable`, or ``UnknownName`` for a name that has no value.
     """
@@ -40,9 +43,9 @@ def question_of(step: SmokeStep, host: str, values: Mapping[str, Secret]) -> Que
     if authorization:
         headers["Authorization"] = authorization
     for name, value in step.headers.items():
-        for ours in [each for each in headers if each.lower() == name.lower()]:
-            del headers[ours]
-        headers[name] = fill(value, values)
+        headers = _over(headers, name, fill(value, values))
+    for name, secret in (along or {}).items():
+        headers = _over(headers, name, secret.reveal())
     headers["Connection"] = "close"
     method = step.method.upper() if step.method else ("GET" if body is None else "POST")
     _see_sendable(method, headers)
@@ -133,6 +136,10 @@ def _next(place: Place, host: str, question: Question, seen: Seen, cookies: dict
         headers=headers,
         body=None if as_get else question.body,
     )
+
+
+def _over(headers: Mapping[str, str], name: str, value: str) -> dict[str, str]:
+    return {**_without(headers, lambda each: each == name.lower()), name: value}
 
 
 def _without(headers: Mapping[str, str], drop: Callable[[str], bool]) -> dict[str, str]:

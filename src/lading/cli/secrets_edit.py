@@ -37,7 +37,10 @@ def edit_secrets(state: State, environment: str, *, sure: bool) -> None:
     agent = state.agent_for(environment)
     found = agent.get(path_of(state, environment))
     versions: dict[str, int] = found["secrets"]
-    needs = {**dict.fromkeys(_of_manifest(state), "required"), **{one["name"]: one["need"] for one in found["entries"]}}
+    needs = {
+        **dict.fromkeys(_of_manifest(state, environment), "required"),
+        **{one["name"]: one["need"] for one in found["entries"]},
+    }
     changes = _edited(state, environment, versions, needs)
     if not changes.values and not changes.removed:
         state.say(f"nothing was changed: {environment} keeps its secrets")
@@ -54,10 +57,12 @@ def edit_secrets(state: State, environment: str, *, sure: bool) -> None:
     state.result({"secrets": agent.get(path_of(state, environment))["secrets"]})
 
 
-def _of_manifest(state: State) -> tuple[str, ...]:
+def _of_manifest(state: State, environment: str) -> tuple[str, ...]:
     from lading.cli.project import read
 
-    return read(state.outline.path).secrets.required
+    manifest = read(state.outline.path)
+    table = manifest.environments.get(environment)
+    return (*manifest.secrets.required, *(table.edge_secrets if table is not None else ()))
 
 
 def _edited(state: State, environment: str, versions: dict[str, int], needs: dict[str, str]) -> Changes:

@@ -1,11 +1,12 @@
 """From a unit to its routes: addresses are looked up when they are applied, so a restarted instance is found."""
 
+from lading.engine.edge import edge_of
 from lading.engine.world import World
 from lading.model.environment import Backend, EnvironmentRecord, Pinned, Routes, ServiceRoute
 
 
 def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
-    """Return the routes of a unit with the addresses its running instances have now."""
+    """Return the routes of a unit with the addresses its running instances have now, behind its environment's edge."""
     services = []
     for name in dict.fromkeys(spec.service for spec in unit.web):
         service = unit.release.manifest.services[name]
@@ -26,6 +27,7 @@ def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
         port=unit.port if unit.port is not None else record.port,
         domain=unit.configuration.table.domain,
         services=tuple(services),
+        edge=edge_of(world, record.key, unit.configuration),
     )
 
 

@@ -226,16 +226,14 @@ def _check_environments(data: dict[str, Any], findings: Findings) -> None:
         _check_environment_secrets(path, environment, declared, findings)
         _check_requires(path, environment, names, findings)
         _check_strategy(path, environment, findings)
+        _check_edge(path, environment, findings)
     _check_circles(data, findings)
 
 
 def _check_environment_secrets(
     path: Path, environment: dict[str, Any], declared: list[str], findings: Findings
 ) -> None:
-    _need_secret((*path, "access", "basic"), text(table(environment, "access"), "basic"), declared, findings)
     tls = table(environment, "tls")
-    for key in ("certificate", "key"):
-        _need_secret((*path, "tls", key), text(tls, key), declared, findings)
     if ("certificate" in tls) != ("key" in tls) or ("acme" in tls and "key" in tls):
         findings.add((*path, "tls"), "needs either acme, or certificate and key together", "")
     for name, placement in items(environment, "databases"):
@@ -291,3 +289,13 @@ def _check_strategy(path: Path, environment: dict[str, Any], findings: Findings)
     strategy = table(environment, "strategy")
     if "canary" in strategy and strategy.get("kind") != "canary":
         findings.add((*path, "strategy", "canary"), 'needs kind = "canary"', "")
+
+
+def _check_edge(path: Path, environment: dict[str, Any], findings: Findings) -> None:
+    if environment.get("access") in ({}, {"allow": []}):
+        findings.add((*path, "access"), "restricts nobody", 'write for example { basic = "STAGE_LOGIN" }, or remove it')
+    elif table(environment, "access").get("allow") == []:
+        findings.add((*path, "access", "allow"), "lets nobody in", "name a network, or remove it")
+    limits = table(environment, "limits")
+    if "burst" in limits and "rate" not in limits:
+        findings.add((*path, "limits", "burst"), "has no meaning without rate", "add rate, or remove it", at_key=True)

@@ -2,9 +2,9 @@
 
 from lading.manifest import words
 from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES, named
-from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Text
+from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
-from lading.model.manifest import Access, Environment, Requires, SecretSource, Strategy
+from lading.model.manifest import Access, Environment, Limits, Requires, SecretSource, Strategy
 
 _STRATEGY = Either(
     Choice("blue-green", "canary", "recreate"),
@@ -89,13 +89,56 @@ _REQUIRES = Table(
 
 _ACCESS = Table(
     (
-        Key("basic", words.SECRET_NAME, "The secret that holds `user:password`.", example='"STAGE_LOGIN"'),
-        Key("allow", ListOf(words.NETWORK, 'a list such as ["192.0.2.0/24"]'), "Networks.", example='["192.0.2.0/24"]'),
+        Key(
+            "basic",
+            words.SECRET_NAME,
+            "The secret that holds `user:password`, one a line where there are several.",
+            example='"STAGE_LOGIN"',
+        ),
+        Key(
+            "allow",
+            ListOf(words.NETWORK, 'a list such as ["192.0.2.0/24"]', unique=True),
+            "The networks visitors may come from, as the router sees their addresses.",
+            example='["192.0.2.0/24"]',
+        ),
     ),
     Access,
     should='a table such as { basic = "STAGE_LOGIN" }',
     private=True,
     foreign={"auth": "basic", "allowlist": "allow", "whitelist": "allow", "ips": "allow"},
+)
+
+_LIMITS = Table(
+    (
+        Key(
+            "rate",
+            Number("a number of requests a second from 0.01 to 100000", least=0.01, most=100000),
+            "Requests a second that one client address may make on average; more are answered 429.",
+            example="20",
+        ),
+        Key(
+            "burst",
+            Integer("a number of requests from 1 to 1000000", least=1, most=10**6),
+            "Requests that one client address may make at once before `rate` holds.",
+            example="40",
+            default="twice the rate",
+        ),
+        Key(
+            "body",
+            Size('a size of at least 1 KB such as "10MB"', least=1000),
+            "The largest request body; larger ones are answered 413.",
+            example='"10MB"',
+        ),
+        Key(
+            "concurrency",
+            Integer("a number of requests from 1 to 100000", least=1, most=100000),
+            "Requests that each service may be answering at once; more are answered 429.",
+            example="100",
+        ),
+    ),
+    Limits,
+    should='a table such as { rate = 20, body = "10MB" }',
+    foreign={"rps": "rate", "requests": "rate", "max_body": "body", "connections": "concurrency"},
 )
 
 _TLS = Table(
@@ -226,6 +269,7 @@ ENVIRONMENT = Table(
             example='{ JWT_KEY = { command = "op read op://vault/jwt/key" } }',
         ),
         Key("access", _ACCESS, "Who may reach it.", example='{ basic = "STAGE_LOGIN" }'),
+        Key("limits", _LIMITS, "How much its visitors may ask.", example='{ rate = 20, body = "10MB" }'),
         Key(
             "replicas",
             named(Integer("a number of instances from 1 to 64", least=1, most=64), "{ web = 2 }"),

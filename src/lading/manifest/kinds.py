@@ -237,11 +237,13 @@ class Duration(Kind):
 
 
 class Size(Kind):
-    """An amount of memory: a number of bytes, or a text such as ``"512MB"``; read as bytes."""
+    """An amount of memory or data: a number of bytes, or a text such as ``"512MB"``; read as bytes."""
 
     name = "size"
-    should = 'a size of at least 4 MiB such as "512MB" or "1GiB"'
-    _least, _most = 4 * 2**20, 2**50
+    _most = 2**50
+
+    def __init__(self, should: str = 'a size of at least 4 MiB such as "512MB" or "1GiB"', *, least: int = 4 * 2**20):
+        self.should, self._least = should, least
 
     def read(self, value: Any, path: Path, findings: Findings) -> Any:
         """Return the bytes."""

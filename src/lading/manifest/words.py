@@ -54,6 +54,17 @@ def _inside(path: str) -> str | None:
     return None
 
 
+def _network(value: str) -> str | None:
+    """Complain of what looks like a network and is none."""
+    import ipaddress
+
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        return f"is no network: {error}"
+    return None
+
+
 def name(what: str) -> Text:
     """Return the kind of a name that refers to ``what``."""
     return Text(f"the name of {what}", name="name", pattern=NAME_PATTERN, hints=((r"", NAME_RULE),))
@@ -119,7 +130,9 @@ ABSOLUTE = Text(
 )
 CRON = Text('a cron line such as "0 3 * * *"', name="cron line", judge=complaint_about)
 TIMEZONE = Text('a time zone such as "Europe/Berlin"', name="time zone", pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$")
-NETWORK = Text('a network such as "192.0.2.0/24"', name="network", pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")
+NETWORK = Text(
+    'a network such as "192.0.2.0/24"', name="network", pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", judge=_network
+)
 GATE = Text('the name of a gate such as "ci/tests"', name="gate", pattern=r"^[a-z0-9][a-z0-9._/-]*$", longest=80)
 USER = Text('a user such as "10001" or "app"', name="user", pattern=r"^[a-z0-9_][a-z0-9_-]*(:[a-z0-9_][a-z0-9_-]*)?$")
 ALIAS = Text('a host name such as "db"', name="host", pattern=rf"^{_DOMAIN}$", longest=253, hints=_DOMAIN_HINTS)

@@ -3,8 +3,9 @@
 import msgspec
 
 from lading.model.canonical import digest_of
-from lading.model.manifest import Environment, Probe, Resources, Tier, Volume
+from lading.model.manifest import Environment, Limits, Probe, Resources, Tier, Volume
 from lading.model.release import Release
+from lading.model.secret import Secret
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -177,6 +178,24 @@ class ServiceRoute(msgspec.Struct, frozen=True, kw_only=True):
     affinity: bool = False
 
 
+class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands between visitors and an environment.
+
+    ``logins`` are lines of ``user:hash`` (bcrypt, never a plain password), ``allow`` networks; both must let a visitor
+    in where both are given. ``limits`` as in the manifest.
+    """
+
+    logins: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+
+class Pass(msgspec.Struct, frozen=True, kw_only=True):
+    """By what the agent's own checks get past an environment's edge: headers to send with every request."""
+
+    headers: dict[str, Secret] = {}
+
+
 class Routes(msgspec.Struct, frozen=True, kw_only=True):
     """All routes of one environment; they switch in one act.
 
@@ -188,6 +207,7 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
     domain: str | None = None
     services: tuple[ServiceRoute, ...] = ()
+    edge: Edge = Edge()
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):

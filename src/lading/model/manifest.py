@@ -234,6 +234,17 @@ class Access(_Value, frozen=True, kw_only=True, omit_defaults=True):
     allow: tuple[str, ...] = ()
 
 
+class Limits(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """What the router lets through: ``rate`` requests a second of one client (``burst`` at once), request bodies of at
+    most ``body`` bytes, ``concurrency`` requests at once to each service; None is no limit.
+    """
+
+    rate: float | None = None
+    burst: int | None = None
+    body: int | None = None
+    concurrency: int | None = None
+
+
 class Strategy(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """How traffic moves: ``watch`` seconds of observation after cutover, ``errors`` the tolerated share of 5xx answers,
     ``drain_limit`` seconds an old instance may finish streams, ``keep_previous`` seconds it stays up for an instant
@@ -272,6 +283,7 @@ class Environment(_Value, frozen=True, kw_only=True, omit_defaults=True):
     env: dict[str, str] = {}
     secrets: dict[str, SecretSource] = {}
     access: Access | None = None
+    limits: Limits = Limits()
     replicas: dict[str, int] = {}
     resources: dict[str, Resources] = {}
     egress: dict[str, tuple[str, ...]] = {}
@@ -281,6 +293,12 @@ class Environment(_Value, frozen=True, kw_only=True, omit_defaults=True):
     schedules: bool | None = None
     tls: dict[str, Any] = {}
     requires: Requires = Requires()
+
+    @property
+    def edge_secrets(self) -> tuple[str, ...]:
+        """The names of the secrets that are for the router alone."""
+        basic = self.access.basic if self.access is not None else None
+        return (basic,) if basic is not None else ()
 
     def tier_of(self, name: str) -> Tier:
         """Return the tier: what the table says, else ``local`` and ``production`` by name, else ``stage``."""

@@ -35,7 +35,7 @@ def plan_rollback(unit: Pinned, observed: Observed) -> Plan:
         "rollback",
         unit,
         observed,
-        reasons=(reason, *migrating.reasons(unit.release, observed, migrates=False)),
+        reasons=(reason, *_opened(unit, observed.record), *migrating.reasons(unit.release, observed, migrates=False)),
         steps=blue_green.steps(unit, observed.record, back_to_earlier=True, warm=warm),
     )
 
@@ -82,6 +82,16 @@ def _reasons(unit: Pinned, record: EnvironmentRecord) -> tuple[str, ...]:
             *_other_secrets(unit, record.serving),
         )
     return ()
+
+
+def _opened(unit: Pinned, record: EnvironmentRecord) -> Iterator[str]:
+    """Say so where going back would let in whom the environment keeps out today."""
+    now = record.serving.configuration.table.access if record.serving is not None else None
+    then = unit.configuration.table.access
+    if now is not None and now != then:
+        yield "its access returns with it: " + (
+            "anybody could reach it then" if then is None else "other rules held then"
+        )
 
 
 def _other_secrets(unit: Pinned, serving: Pinned) -> Iterator[str]:

@@ -10,8 +10,8 @@ from lading.model.release import FILES, Release
 
 
 def configure(name: str, table: Environment, secret_versions: Mapping[str, int], manifest: Manifest) -> Configuration:
-    """Return the environment's configuration with the versions of those secrets that the release names."""
-    wanted = {*manifest.secrets.required, *manifest.secrets.optional}
+    """Return the environment's configuration with the versions of those secrets that the release names, or its edge."""
+    wanted = {*manifest.secrets.required, *manifest.secrets.optional, *table.edge_secrets}
     return Configuration(
         environment=name,
         tier=table.tier_of(name),
@@ -106,7 +106,12 @@ class _Making:
             layers={layer.role: layer.diff_id for layer in artifact.layers},
             # The environment's variables go before the release's own.
             env={**env, **configuration.table.env},
-            secrets={key: (key, version) for key, version in configuration.secret_versions.items()},
+            # What guards the way in is no business of the program behind.
+            secrets={
+                key: (key, version)
+                for key, version in configuration.secret_versions.items()
+                if key not in configuration.table.edge_secrets
+            },
             databases=_database_variables(release.manifest, self._databases),
         )
 

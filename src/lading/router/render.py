@@ -5,12 +5,15 @@ YAML). So what serves and what is remembered cannot differ.
 """
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping
 
 import msgspec
 
 from lading.model.environment import Routes, ServiceRoute
 from lading.ports.router.rules import refusal
+from lading.router import guard
 from lading.router.balancing import TRANSPORT, Plain, cookie_of, services_of
 
 HEAD = b"# routes: "
@@ -23,6 +26,8 @@ IDLE_TIMEOUT = "1500ms"
 DIAL_TIMEOUT = "5s"
 IDLE_CONNECTIONS = 512
 
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e]+")
+
 
 def service_name(environment: str, generation: str, service: str) -> str:
     """Return the name of a service in Traefik; ``~`` occurs in none of its parts."""
@@ -31,13 +36,16 @@ def service_name(environment: str, generation: str, service: str) -> str:
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the file depends on besides the routes: the environments' local ports, whether domains are served at all
-    (``public``), the files of the placeholder certificate, seconds between ready checks.
+    (``public``), the files of the placeholder certificate, seconds between ready checks; the key of the passes by which
+    our own checks get past an edge (empty: they have none), and this host's addresses that they may come from.
     """
 
     ports: Mapping[str, int] = {}
     public: bool = False
     certificate: Mapping[str, str] = {}
     interval: float = 1.0
+    pass_key: str = ""
+    own: tuple[str, ...] = ()
 
 
 def render(routes: Mapping[str, Routes], around: Surroundings) -> tuple[bytes, str]:
@@ -51,13 +59,18 @@ def render(routes: Mapping[str, Routes], around: Surroundings) -> tuple[bytes, s
     body: Plain = {"http": {kind: part for kind, part in http.items() if part}}
     if around.certificate:
         body["tls"] = {"stores": {"default": {"defaultCertificate": around.certificate}}}
-    record = msgspec.json.encode([routes[key] for key in sorted(routes)])
+    record = _plain(msgspec.json.encode([routes[key] for key in sorted(routes)]))
     # Braces inside the record's strings are written as escapes; outside of strings JSON never doubles them.
     record = record.replace(b"{{", b"\\u007b\\u007b")
-    text = HEAD + record + b"\n" + msgspec.json.encode(body, order="sorted") + b"\n"
+    text = HEAD + record + b"\n" + _plain(msgspec.json.encode(body, order="sorted")) + b"\n"
     if b"{{" in text:
         raise refusal(", ".join(routes), "a value holds '{{', which the router would take for a template")
     return text, name
+
+
+def _plain(text: bytes) -> bytes:
+    """Write what is not plain ASCII as escapes: to YAML some of it ends a line, and with it the record's comment."""
+    return _NOT_PLAIN.sub(lambda found: json.dumps(found[0])[1:-1], text.decode()).encode()
 
 
 def parse(text: bytes) -> dict[str, Routes]:
@@ -83,6 +96,8 @@ def _http(routes: Mapping[str, Routes], around: Surroundings) -> Plain:
     transport = {"maxIdleConnsPerHost": IDLE_CONNECTIONS, "forwardingTimeouts": timeouts}
     http: Plain = {"routers": {}, "services": {}, "middlewares": {}, "serversTransports": {TRANSPORT: transport}}
     for environment in routes.values():
+        http["middlewares"] |= guard.middlewares(environment) | guard.body_middleware(environment)
+        http["middlewares"] |= guard.pass_middleware(environment) if around.pass_key else {}
         for service in environment.services:
             _add_service(http, environment, service, around)
     return http
@@ -102,8 +117,11 @@ def _add_service(http: Plain, routes: Routes, service: ServiceRoute, around: Sur
     rule = f"Path(`{prefix}`) || PathPrefix(`{prefix}/`)" if prefix else "PathPrefix(`/`)"
     label = f"{routes.environment.replace('/', '~')}~{service.service}"
     port = routes.port or around.ports.get(routes.environment)
+    ways: dict[str, Plain] = {}
     if port is not None:
-        http["routers"][f"{label}~local"] = {**router, "entryPoints": [f"p{port}"], "rule": rule}
+        ways["local"] = {**router, "entryPoints": [f"p{port}"], "rule": rule}
     if routes.domain is not None and around.public:
         host = f"Host(`{routes.domain}`) && ({rule})"
-        http["routers"][f"{label}~public"] = {**router, "entryPoints": ["http"], "rule": host}
+        ways["public"] = {**router, "entryPoints": ["http"], "rule": host}
+    for way, made in ways.items():
+        http["routers"] |= guard.routers(f"{label}~{way}", routes, made, around.pass_key, around.own)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from lading.model.environment import Counters, Routes
+from lading.model.environment import Counters, Pass, Routes
 from lading.model.errors import LadingError
 from lading.ports.router.rules import check_against, check_routes, port_taken, refusal
 from lading.router.api import Api, last_error, log_size
 from lading.router.certificate import ensure_certificate
 from lading.router.control import Control, State
 from lading.router.identity import read_json, write_whole
+from lading.router.passing import own_addresses, pass_key, pass_of, probe_host
 from lading.router.render import Surroundings, names, parse, render
 from lading.router.settings import RouterSettings
 from lading.router.tally import Tally
@@ -161,9 +162,12 @@ class TraefikRouter:
         routes = self._load().get(environment)
         domain = routes.domain if routes is not None else None
         if domain is not None and self.settings.http_port is not None:
-            host = self.settings.http_host if self.settings.http_host not in ("0.0.0.0", "::") else "127.0.0.1"
-            return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.http_port}", domain
+            return f"http://{probe_host(self.settings)}:{self.settings.http_port}", domain
         return self._local(environment, routes), domain
+
+    def pass_for(self, environment: str) -> Pass:
+        """Return what to send with requests from this host so that the environment's edge lets them through."""
+        return pass_of(self.root, environment)
 
     # inside
 
@@ -261,6 +265,8 @@ class TraefikRouter:
             public=self.settings.http_port is not None and "http" not in self._control.state().missing,
             certificate=ensure_certificate(self.root),
             interval=self.settings.check_interval,
+            pass_key=pass_key(self.root),
+            own=own_addresses(self.settings),
         )
 
     def _api(self) -> Api:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lading.model.errors import LadingError
-from lading.model.manifest import Access, Environment, Volume
+from lading.model.manifest import Environment, Volume
 from lading.model.release import Artifact, Release
 from lading.ports.store.memory import make_layer
 from tests.recovery.agent import MemoryAgent
@@ -85,9 +85,9 @@ def test_a_table_that_no_manifest_could_hold_is_refused(agent: MemoryAgent, tabl
 
 
 def test_what_is_not_done_is_refused_by_the_agent_too(agent: MemoryAgent) -> None:
-    """An environment that asks for access limits is not served to everybody because a client did not look."""
-    error = _refused(agent, "not-supported", "review", table=Environment(access=Access(allow=("192.0.2.0/24",))))
-    assert "access" in str(error)
+    """An environment that asks for what is not done yet is not served to everybody because a client did not look."""
+    error = _refused(agent, "not-supported", "review", table=Environment(backup={"every": 60.0}))
+    assert "backup" in str(error)
 
 
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PATH", "LD_PRELOAD"])

@@ -2,6 +2,7 @@
 
 from lading.engine.context import Context
 from lading.engine.done import Done
+from lading.engine.edge import check_edge
 from lading.model.errors import LadingError
 from lading.model.plan import Preflight, Rehearse
 from lading.model.release import Artifact, Platform, Release
@@ -29,6 +30,7 @@ def act(context: Context, step: Preflight) -> Done:
             now=f"nothing was touched, {context.serving_now()}",
             hint=problems[0][2],
         )
+    check_edge(context.world, context.key, step.configuration)
     for name, database in step.release.manifest.databases.items():
         context.world.databases.check(context.rollout.project, context.rollout.environment, name, database)
     free = context.world.store.free_bytes() / 1e9
@@ -45,7 +47,7 @@ def _copies(context: Context) -> int:
 
 
 def _missing_secrets(step: Preflight) -> list[tuple[str, str, str]]:
-    required = step.release.manifest.secrets.required
+    required = dict.fromkeys((*step.release.manifest.secrets.required, *step.configuration.table.edge_secrets))
     missing = [name for name in required if name not in step.configuration.secret_versions]
     if not missing:
         return []

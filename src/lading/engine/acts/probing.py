@@ -13,7 +13,10 @@ from lading.ports.prober import ProbeCount, ProbeTarget
 def act(context: Context, step: Probing) -> Done:
     """Start asking through the router."""
     base_url, host = context.world.router.probe_address(context.key)
-    target = ProbeTarget(base_url=base_url, host=host or step.host, path=step.path, per_second=step.per_second)
+    passing = context.world.router.pass_for(context.key)
+    target = ProbeTarget(
+        base_url=base_url, host=host or step.host, path=step.path, per_second=step.per_second, passing=passing
+    )
     context.world.prober.start(prober_name(context), target)
     return Done(text=f"{base_url}{step.path}")
 

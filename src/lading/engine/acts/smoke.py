@@ -48,7 +48,7 @@ def _ask(context: Context, step: Smoke, check: SmokeStep, values: dict[str, Secr
 def _request(context: Context, step: Smoke, check: SmokeStep, values: dict[str, Secret]) -> Answer:
     if step.where == "router":
         base_url, host = context.world.router.probe_address(context.key)
-        return context.world.checks.request(base_url, host, check, values)
+        return context.world.checks.request(base_url, host, check, values, context.world.router.pass_for(context.key))
     name = check.service or entry_service(step.unit)
     spec = next((spec for spec in step.unit.web if spec.service == name), None)
     state = context.world.runtime.look(spec.name) if spec is not None else None

@@ -5,8 +5,11 @@ from typing import Protocol
 
 import msgspec
 
+from lading.model.environment import Pass
 from lading.model.manifest import Expect, Probe, SmokeStep
 from lading.model.secret import Secret
+
+NO_PASS = Pass()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,10 +31,13 @@ class Checks(Protocol):
         """Ask one instance at ``host:port`` once, within the probe's timeout."""
         ...
 
-    def request(self, base_url: str, host: str | None, step: SmokeStep, values: Mapping[str, Secret]) -> Answer:
+    def request(
+        self, base_url: str, host: str | None, step: SmokeStep, values: Mapping[str, Secret], passing: Pass = NO_PASS
+    ) -> Answer:
         """Carry out one HTTP smoke step against ``base_url``, sending ``host`` as Host header if given.
 
-        ``values`` fill ``{{NAME}}`` and ``auth``; no value appears in the answer's reason.
+        ``values`` fill ``{{NAME}}`` and ``auth``; no value appears in the answer's reason. What ``passing`` holds is
+        sent along, over headers of the step's own.
         """
         ...
 

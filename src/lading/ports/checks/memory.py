@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from lading.model.environment import Pass
 from lading.model.manifest import Expect, Probe, SmokeStep
 from lading.model.secret import Secret
-from lading.ports.checks import Answer
+from lading.ports.checks import NO_PASS, Answer
 from lading.ports.checks.expectations import (
     Seen,
     captured,
@@ -120,7 +121,14 @@ class MemoryChecks:
             return scripted or PASS
         return _answer(probe_reason(probe, page))
 
-    def request(self, base_url: str, host: str | None, step: SmokeStep, values: Mapping[str, Secret]) -> Answer:  # noqa: ARG002
+    def request(
+        self,
+        base_url: str,
+        host: str | None,  # noqa: ARG002
+        step: SmokeStep,
+        values: Mapping[str, Secret],
+        passing: Pass = NO_PASS,  # noqa: ARG002
+    ) -> Answer:
         """Answer a smoke request; a step that names what has no value fails here too."""
         path = step.path or "/"
         who = tuple(self.whois(base_url))

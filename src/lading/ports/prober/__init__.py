@@ -4,14 +4,20 @@ from typing import Protocol
 
 import msgspec
 
+from lading.model.environment import Pass
+
 
 class ProbeTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """What a prober asks: ``GET path`` at ``base_url`` with ``host`` as Host header, ``per_second`` times a second."""
+    """What a prober asks: ``GET path`` at ``base_url`` with ``host`` as Host header, ``per_second`` times a second.
+
+    ``passing`` is what to send along.
+    """
 
     base_url: str
     host: str | None
     path: str
     per_second: float
+    passing: Pass = Pass()
 
 
 class ProbeCount(msgspec.Struct, frozen=True, kw_only=True):

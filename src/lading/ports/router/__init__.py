@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from lading.model.environment import Counters, Routes
+from lading.model.environment import Counters, Pass, Routes
 
 
 class Router(Protocol):
@@ -60,6 +60,13 @@ class Router(Protocol):
 
     def probe_address(self, environment: str) -> tuple[str, str | None]:
         """Return (base URL on this host, Host header or None) by which the environment is reached from this host."""
+        ...
+
+    def pass_for(self, environment: str) -> Pass:
+        """Return what lets requests from this host through the environment's edge, whatever that is or becomes.
+
+        It is the same at every call, is worth nothing from elsewhere, and the program behind never sees it.
+        """
         ...
 
     def ports(self) -> Sequence[int]:

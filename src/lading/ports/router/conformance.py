@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from lading.model.environment import Backend, Routes, ServiceRoute
+from lading.model.environment import Backend, Edge, Pass, Routes, ServiceRoute
 from lading.model.errors import LadingError
-from lading.model.manifest import Probe
+from lading.model.manifest import Limits, Probe
 from lading.ports.router import Router
 
+NO_PASS = Pass()
+STRANGERS = "192.0.2.0/24"  # documentation's own: nobody comes from there
+HASH = "$2b$04$" + "a" * 53
 STAGE = "cashback/stage"
 OTHER = "cashback/other"
 
@@ -34,8 +37,10 @@ class RouterConformance(ABC):
         """Start an instance that answers with its name, ready at ``/ready``."""
 
     @abstractmethod
-    def ask(self, router: Router, environment: str, path: str = "/") -> str | None:
-        """Send a request to the environment and return the name of the instance that answered, None for no route."""
+    def ask(self, router: Router, environment: str, path: str = "/", passing: Pass = NO_PASS) -> str | None:
+        """Send a request to the environment, with what the pass holds, and return the name of the instance that
+        answered, None when none did.
+        """
 
     @abstractmethod
     def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
@@ -143,10 +148,30 @@ class RouterConformance(ABC):
             of(services=service(ready=Probe(path="/{{ready}}"))),
             of(services=service(ready=Probe(path="/ready", host="a b"))),
             of(services=service() + service()),
+            of(edge=Edge(logins=("anna:password",))),
+            of(edge=Edge(logins=("{{anna}}:" + HASH,))),
+            of(edge=Edge(allow=("192.0.2.0/33",))),
+            of(edge=Edge(allow=("`) || Path(`/",))),
+            of(edge=Edge(limits=Limits(rate=0.0))),
+            of(edge=Edge(limits=Limits(body=-1))),
         ]
         for routes in bad:
             assert code_of(router.apply, routes) == "router-failed", routes
         assert router.current(STAGE) == good
+        assert self.ask(router, STAGE) == "web-1"
+
+    def test_only_who_is_let_in_reaches_an_instance(self, router: Router) -> None:
+        """Strangers are turned away at every path; a pass of the environment's own opens it to this host, none else."""
+        routes = self.routes(router, STAGE, "r1", "web-1")
+        for edge in (Edge(allow=(STRANGERS,)), Edge(logins=(f"anna:{HASH}",)), Edge(limits=Limits(rate=1000.0))):
+            router.apply(msgspec.structs.replace(routes, edge=edge))
+            closed = bool(edge.allow or edge.logins)
+            for path in ("/", "/health", "/any/thing"):
+                assert (self.ask(router, STAGE, path) is None) == closed, (edge, path)
+            assert self.ask(router, STAGE, passing=router.pass_for(STAGE)) == "web-1"
+            assert router.pass_for(STAGE) == router.pass_for(STAGE)
+            assert (self.ask(router, STAGE, passing=router.pass_for(OTHER)) is None) == closed
+        router.apply(routes)
         assert self.ask(router, STAGE) == "web-1"
 
     def test_two_environments_cannot_have_one_domain(self, router: Router) -> None:

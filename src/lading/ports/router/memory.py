@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from lading.model.environment import Counters, Routes
+from lading.model.environment import Counters, Pass, Routes
 from lading.model.errors import LadingError
+from lading.model.secret import Secret
 from lading.ports.router.rules import check_against, check_routes, port_taken, service_for
 
 FOREVER = -1
+NO_PASS = Pass()
 
 
 class MemoryRouter:
@@ -118,14 +120,22 @@ class MemoryRouter:
         port = self._port_of(routes) if routes is not None else self._ports.get(environment)
         return f"http://127.0.0.1:{port}" if port is not None else "", domain
 
+    def pass_for(self, environment: str) -> Pass:
+        """Return a pass of the environment's own."""
+        return Pass(headers={"X-Lading-Pass": Secret(f"pass of {environment}")})
+
     def ports(self) -> Sequence[int]:
         """Return the pool, and the http port where there is one."""
         pool = list(range(self.first_port, self.first_port + self.size))
         return pool if self.http_port is None else [*pool, self.http_port]
 
-    def ask(self, environment: str, path: str = "/") -> str | None:
-        """Return the name of the instance that would answer a request, None when nobody would."""
+    def ask(self, environment: str, path: str = "/", passing: Pass = NO_PASS) -> str | None:
+        """Return the name of the instance that would answer a stranger's request (with a pass: one from this host),
+        None when nobody would.
+        """
         routes = self._routes.get(environment)
+        if routes is not None and passing != self.pass_for(environment) and (routes.edge.allow or routes.edge.logins):
+            return None
         service = service_for(routes, path) if routes is not None else None
         return service.backends[0].instance if service is not None else None
 

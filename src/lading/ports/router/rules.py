@@ -1,9 +1,11 @@
 """What routes must look like before any router sees them: one malformed value could stop every environment's routes."""
 
+import ipaddress
+import math
 import re
 from collections.abc import Iterable
 
-from lading.model.environment import Routes, ServiceRoute
+from lading.model.environment import Edge, Routes, ServiceRoute
 from lading.model.errors import LadingError
 
 ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}/[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -13,6 +15,7 @@ ADDRESS = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\]):([1-
 PATH = re.compile(r"/[A-Za-z0-9/_.~%@:+,;=-]*")
 PROBE_PATH = re.compile(r"/[!-~]*")
 HOST_HEADER = re.compile(r"[A-Za-z0-9.\-:\[\]]{1,253}")
+LOGIN = re.compile(r"[!-9;-z|~]{1,64}:\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 HIGHEST_PORT = 65535
 
 
@@ -25,6 +28,7 @@ def check_routes(routes: Routes) -> None:
         _demand(key, DOMAIN, routes.domain, "the domain should be a host name in small letters, without a port")
     if routes.port is not None and not 0 < routes.port <= HIGHEST_PORT:
         raise refusal(key, f"port {routes.port} is not between 1 and {HIGHEST_PORT}")
+    _check_edge(key, routes.edge)
     seen: dict[str, str] = {}
     for service in routes.services:
         _check_service(key, service)
@@ -55,6 +59,22 @@ def _check_service(key: str, service: ServiceRoute) -> None:
             )
         if service.ready.host is not None:
             _demand(key, HOST_HEADER, service.ready.host, f"the ready check's host of {name} should be a host name")
+
+
+def _check_edge(key: str, edge: Edge) -> None:
+    for login in edge.logins:
+        if LOGIN.fullmatch(login) is None:
+            # Not shown: it could be a password that somebody forgot to hash.
+            raise refusal(key, "a login should be a user and a bcrypt hash")
+    for network in edge.allow:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise refusal(key, f"{network!r} is no network that may be let in: {error}") from error
+    limits = {name: getattr(edge.limits, name) for name in edge.limits.__struct_fields__}
+    for name, value in limits.items():
+        if value is not None and not 0 < value < math.inf:
+            raise refusal(key, f"the limit {name} should be above zero, got {value}")
 
 
 def _demand(key: str, pattern: re.Pattern[str], value: str, rule: str) -> re.Match[str]:
