@@ -240,7 +240,7 @@ def _check_environment_secrets(
         if isinstance(placement, dict):
             _need_secret((*path, "databases", name, "url"), text(placement, "url"), declared, findings)
     for name, source in items(environment, "secrets"):
-        if name not in declared:
+        if name not in (*declared, text(table(environment, "access"), "basic"), *(text(tls, key) for key in tls)):
             findings.add((*path, "secrets", name), "is not listed in [secrets]", "add it there", at_key=True)
         if isinstance(source, dict) and len(source) != 1:
             findings.add((*path, "secrets", name), "needs exactly one of command, env and file", "")
