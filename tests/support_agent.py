@@ -24,6 +24,7 @@ from lading.agent.bills import Bills
 from lading.agent.changes import Changes
 from lading.agent.down import Downs
 from lading.agent.gatekeeper import Gatekeeper
+from lading.agent.jobs import Jobs
 from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.policies import Policies
@@ -71,6 +72,7 @@ class MemoryAgent:
         locks = Locks()
         self.sources = MemorySources()
         self.rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), self.changes, locks, self.sources)
+        self.jobs = Jobs(world, locks, world.secrets.all_values)
         self.service = AgentService(
             about=lambda: About(
                 name=name,
@@ -96,6 +98,7 @@ class MemoryAgent:
             downs=Downs(world, self.rollouts.admission, locks, self._data),
             backing=Backing(world, self._data),
             logs=InstanceLogs(world.journal, world.runtime, world.secrets),
+            jobs=self.jobs,
             results=Results(world.journal, world.clock),
             spool=home / "spool",
             halt=lambda: 0,
@@ -158,6 +161,7 @@ class MemoryAgent:
             server.should_exit = True
             thread.join()
             self.rollouts.stop()
+            self.jobs.stop()
             listener.close()
             (self.home / SOCKET).unlink(missing_ok=True)
 

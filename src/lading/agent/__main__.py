@@ -89,6 +89,7 @@ def _run(home: Home) -> None:
     finally:
         composition.supervisor.stop()
         composition.rollouts.stop()
+        composition.jobs.stop()
         home.remove_card()
         log.info("ended; what it serves goes on serving")
 
@@ -126,6 +127,7 @@ def _begin(composition: Composition) -> None:
     """Bring back what served before anybody is answered: status must not tell of an outage that is being mended."""
     composition.supervisor.restore()
     composition.rollouts.recover()
+    composition.jobs.recover()
     composition.supervisor.start()
 
 

@@ -7,6 +7,7 @@ import msgspec
 from lading.doctor.finding import Finding
 from lading.model.bill import Envelope, Policy, Statement, TrustedKey
 from lading.model.environment import Configuration
+from lading.model.jobs import Ending, OutputFile, Trigger
 from lading.model.manifest import Manifest
 from lading.model.plan import Plan
 from lading.model.release import Release
@@ -219,6 +220,56 @@ class RolloutAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     rollout: RolloutView
     error: dict[str, Any] | None = None
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a job as scripts read it. ``ending`` is null while it goes on.
+
+    ``exit_status`` is the program's own (negative: by that signal; null: not known). ``slot`` is the moment a schedule
+    meant it for, ``slots`` how many such moments an entry of missed ones stands for; moments are seconds since the
+    epoch. ``stopping`` says who asked it to end. ``kept`` tells whether output and files are still there.
+    """
+
+    id: int
+    project: str
+    environment: str
+    job: str
+    release: str
+    trigger: Trigger
+    requested_by: str
+    created: float
+    args: tuple[str, ...]
+    size: str | None
+    slot: float | None
+    slots: int
+    stopping: str
+    ending: Ending | None
+    exit_status: int | None
+    reason: str
+    finished: float | None
+    seconds: float
+    outputs: tuple[OutputFile, ...]
+    kept: bool
+
+
+class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a job."""
+
+    run: RunView
+
+
+class RunViews(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs of jobs, newest first."""
+
+    runs: tuple[RunView, ...]
+
+
+class JobOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines that a run wrote, secrets masked, and the cursor to go on from; ``run`` is there once that was all."""
+
+    lines: tuple[str, ...]
+    cursor: str
+    run: RunView | None = None
 
 
 class EventLine(msgspec.Struct, frozen=True, kw_only=True):

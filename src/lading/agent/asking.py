@@ -35,6 +35,20 @@ class RolloutRequest(msgspec.Struct, frozen=True, kw_only=True):
     examples: dict[str, str] = {}
 
 
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks to be run: a job of the release that ``environment`` of ``project`` serves.
+
+    ``size`` is one of the release's sizes (None: the job's own). ``requested_by`` is a person, for the journal.
+    """
+
+    project: str
+    environment: str
+    job: str
+    args: tuple[str, ...] = ()
+    size: str | None = None
+    requested_by: str = ""
+
+
 class BackingAsked(msgspec.Struct, frozen=True, kw_only=True):
     """What a project needs of a local environment to be worked on: its databases and volumes, by name.
 

@@ -1,41 +1,53 @@
-"""Carries rollouts, each in a thread of its own, until they have an outcome."""
+"""Carries rollouts and runs, each in a thread of its own, until they have an outcome."""
 
 import logging
 import threading
+from collections.abc import Callable, Iterable
 
 from lading.agent import heap
-from lading.agent.changes import Changes
-from lading.engine.context import Locks
-from lading.engine.engine import Engine
 from lading.engine.patience import Parked
-from lading.engine.world import World
 
 log = logging.getLogger(__name__)
 
-PARKED_PAUSE = 2.0  # seconds before a rollout that is parked or was interrupted is tried again
-INTERRUPTIONS = 15  # tries that nobody foresaw the end of, before a rollout is given up as stuck
+PARKED_PAUSE = 2.0  # seconds before what is parked or was interrupted is tried again
+INTERRUPTIONS = 15  # tries that nobody foresaw the end of, before it is given up
 
 
 class Carriers:
-    """The threads that carry the agent's rollouts; at most one a rollout."""
+    """The threads that carry what an agent has accepted, by number; at most one a number.
 
-    def __init__(self, world: World, changes: Changes, locks: Locks) -> None:
-        self._world = world
-        self._changes = changes
+    ``carry`` carries one to its end or raises Parked, ``give_up`` ends one that no try could carry on, ``published`` is
+    told of every end, ``noun`` names what is carried.
+    """
+
+    def __init__(
+        self,
+        noun: str,
+        carry: Callable[[int], object],
+        give_up: Callable[[int, BaseException], object],
+        published: Callable[[int], None],
+    ) -> None:
+        self._noun = noun
+        self._carry_one = carry
+        self._give_up = give_up
+        self._published = published
         self._stopping = threading.Event()
         self._guard = threading.Lock()
         self._threads: dict[int, threading.Thread] = {}
         self._parked: dict[int, str] = {}
-        self._engine = Engine(world, locks=locks, published=self._told, stopping=self._stopping.is_set)
 
-    def take_up(self) -> None:
-        """Carry every rollout without an outcome that nobody carries: the last agent's, or one that lost its thread."""
-        for rollout in self._world.journal.unfinished():
-            self.carry(rollout.id)
+    def stopping(self) -> bool:
+        """Tell whether the agent is about to end."""
+        return self._stopping.is_set()
+
+    def take_up(self, numbers: Iterable[int]) -> None:
+        """Carry every one that nobody carries: the last agent's, or one that lost its thread."""
+        for number in numbers:
+            self.carry(number)
 
     def carry(self, number: int) -> None:
-        """Carry a rollout in a thread of its own, unless one does already."""
-        thread = threading.Thread(target=self._carry, args=(number,), name=f"rollout-{number}", daemon=True)
+        """Carry one in a thread of its own, unless one does already."""
+        thread = threading.Thread(target=self._carry, args=(number,), name=f"{self._noun}-{number}", daemon=True)
         with self._guard:
             if self._stopping.is_set() or number in self._threads:
                 return
@@ -44,11 +56,11 @@ class Carriers:
             thread.start()
         except RuntimeError as error:
             # It is in the journal, so it is accepted; it is taken up when a thread can be had.
-            log.warning("rollout %s waits for a thread: %s", number, error)
+            log.warning("%s %s waits for a thread: %s", self._noun, number, error)
             self._threads.pop(number, None)
 
     def waits(self, number: int) -> str:
-        """Say what a rollout waits for before it can go on; empty when it goes on."""
+        """Say what one waits for before it can go on; empty when it goes on."""
         return self._parked.get(number, "")
 
     def stop(self) -> None:
@@ -59,10 +71,10 @@ class Carriers:
         for thread in threads:
             thread.join(timeout=5.0)
 
-    def _told(self, number: int) -> None:
-        # What could be told was written to the journal, so nothing is waited for any more.
+    def told(self, number: int) -> None:
+        """Note that one goes on: what could be told was written to the journal, so nothing is waited for any more."""
         self._parked.pop(number, None)
-        self._changes.publish(number)
+        self._published(number)
 
     def _carry(self, number: int) -> None:
         interruptions = 0
@@ -74,26 +86,26 @@ class Carriers:
         finally:
             self._threads.pop(number, None)
             self._parked.pop(number, None)
-            self._changes.publish(number)
+            self._published(number)
             heap.give_back()
 
     def _carried(self, number: int, *, last: bool) -> bool:
         try:
-            self._engine.carry(number)
+            self._carry_one(number)
         except Parked as reason:
-            log.warning("rollout %s is parked: %s", number, reason)
+            log.warning("%s %s is parked: %s", self._noun, number, reason)
             self._parked[number] = str(reason)
             return False
         except BaseException as error:
-            # Nothing may leave a rollout without a holder: it is logged and taken up again from the journal.
-            log.exception("rollout %s was interrupted", number)
+            # Nothing may leave it without a holder: it is logged and taken up again from the journal.
+            log.exception("%s %s was interrupted", self._noun, number)
             return last and self._gave_up(number, error)
         return True
 
     def _gave_up(self, number: int, error: BaseException) -> bool:
         try:
-            self._engine.give_up(number, error)
+            self._give_up(number, error)
         except Exception:
-            log.exception("rollout %s could not even be given up", number)
+            log.exception("%s %s could not even be given up", self._noun, number)
             return False
         return True

@@ -18,6 +18,7 @@ from lading.agent.down import Downs
 from lading.agent.engine_seen import engine_seen
 from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.home import Home
+from lading.agent.jobs import Jobs
 from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.policies import Policies
@@ -70,6 +71,7 @@ class Composition:
     service: AgentService
     world: World
     rollouts: Rollouts
+    jobs: Jobs
     supervisor: Supervisor
     secrets: AgeSecrets
     group: str
@@ -107,8 +109,9 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
     changes, locks = Changes(), Locks()
     sources = HostSources(settings.secrets, environ, lambda: secrets.all_values().values())
     rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(), *keys.own_earlier())), changes, locks, sources)
+    jobs = Jobs(world, locks, secrets.all_values)
     upkeep = JournalUpkeep(journal, home / "journal.copy.db", clock)
-    chores = (processes.maintain, containers.maintain, rollouts.recover, upkeep)
+    chores = (processes.maintain, containers.maintain, rollouts.recover, jobs.recover, upkeep)
     supervisor = Supervisor(world, locks, rollouts.admission, chores=chores)
     started = time.time()
 
@@ -153,12 +156,13 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         downs=Downs(world, rollouts.admission, locks, lambda project, name: _data(home, project, name)),
         backing=Backing(world, lambda project, name: _data(home, project, name)),
         logs=InstanceLogs(journal, runtime, secrets),
+        jobs=jobs,
         results=Results(journal, clock),
         spool=place.spool,
         halt=lambda: _halt(world, router, supervisor, rollouts),
         doctor=clinic.findings,
     )
-    return Composition(service, world, rollouts, supervisor, secrets, settings.group)
+    return Composition(service, world, rollouts, jobs, supervisor, secrets, settings.group)
 
 
 def _halt(world: World, router: TraefikRouter, supervisor: Supervisor, rollouts: Rollouts) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from lading.agent.asking import BackingAsked, RolloutRequest
+from lading.agent.asking import BackingAsked, RolloutRequest, RunRequest
 from lading.manifest.unsupported import refuse_unsupported
 from lading.manifest.words import (
     CODE_RULE,
@@ -26,6 +26,8 @@ from lading.model.release import Artifact, Release, artifact_digest, release_dig
 # What git takes for a tag, without what a terminal would not show as it is.
 VERSION_PATTERN = r"[0-9A-Za-z_][0-9A-Za-z_.+/-]{0,127}"
 VERSION_RULE = "versions are like v1.5.0: at most 128 letters, digits and . _ + / -"
+
+MOST_ARGUMENTS = 64 << 10  # characters of all arguments of one run
 
 # ``PROJECT-ENVIRONMENT-rN-SERVICE-SLOT`` names an instance: what stands before the number must not hold another one.
 _LIKE_AN_INSTANCE = re.compile(r".-.+?-r\d+(-|$)")
@@ -49,6 +51,18 @@ def check_backing(project: str, environment: str, asked: BackingAsked) -> None:
     problems += _named(NAME_PATTERN, NAME_RULE, "database", asked.databases)
     problems += _named(NAME_PATTERN, NAME_RULE, "volume", asked.volumes)
     _refuse(f"what backs {environment!r}", problems)
+
+
+def check_run(request: RunRequest) -> None:
+    """Raise ``usage`` for names that are none, and for arguments that no program can be given."""
+    problems = [*_named(NAME_PATTERN, NAME_RULE, "environment", [request.environment])]
+    problems += _named(NAME_PATTERN, NAME_RULE, "project", [request.project])
+    problems += _named(NAME_PATTERN, NAME_RULE, "job", [request.job])
+    if any("\0" in argument for argument in request.args):
+        problems.append("an argument holds a NUL character")
+    if sum(len(argument) for argument in request.args) > MOST_ARGUMENTS:
+        problems.append(f"the arguments are longer than {MOST_ARGUMENTS >> 10} KB together")
+    _refuse(f"a run of {request.job!r} in {request.environment!r}", problems)
 
 
 def refuse_dry_run(request: RolloutRequest) -> None:

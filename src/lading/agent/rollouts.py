@@ -11,6 +11,7 @@ from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.received import check_request, check_supported, refuse_dry_run
 from lading.agent.sourced import Sourced
 from lading.engine.context import Locks
+from lading.engine.engine import Engine
 from lading.engine.world import World
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.errors import LadingError
@@ -37,7 +38,8 @@ class Rollouts:
         self._world = world
         self._sourced = Sourced(world.journal, world.secrets, sources, world.clock)
         self._gatekeeper = gatekeeper
-        self._carriers = Carriers(world, changes, locks)
+        engine = Engine(world, locks=locks, published=self._told, stopping=self._is_stopping)
+        self._carriers = Carriers("rollout", engine.carry, engine.give_up, changes.publish)
 
     # what a client asks
 
@@ -131,7 +133,7 @@ class Rollouts:
 
     def recover(self) -> None:
         """Take up every rollout without an outcome that nobody carries, such as those of the last agent."""
-        self._carriers.take_up()
+        self._carriers.take_up(rollout.id for rollout in self._world.journal.unfinished())
 
     def waits(self, number: int) -> str:
         """Say what a rollout waits for before it can go on; empty when it goes on."""
@@ -140,6 +142,12 @@ class Rollouts:
     def stop(self) -> None:
         """Park what runs; the next agent takes it up again."""
         self._carriers.stop()
+
+    def _told(self, number: int) -> None:
+        self._carriers.told(number)
+
+    def _is_stopping(self) -> bool:
+        return self._carriers.stopping()
 
 
 def _too_late(rollout: Rollout) -> LadingError:

@@ -7,7 +7,7 @@ from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
 from lading.model.release import Platform, Release
 from lading.model.secret import Secret
-from lading.ports.runtime import Held, HeldResult, Run, RunResult, Runtime
+from lading.ports.runtime import Ended, Held, HeldResult, Run, RunResult, Runtime, Written
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,26 @@ class Runtimes:
     def run(self, run: Run, secrets: Mapping[str, Secret]) -> RunResult:
         """Run a command to its end."""
         return self._of(run.spec.kind).run(run, secrets)
+
+    def begin_run(self, run: Run, secrets: Mapping[str, Secret]) -> None:
+        """Start a command that goes on by itself."""
+        self._of(run.spec.kind).begin_run(run, secrets)
+
+    def run_end(self, run: Run, *, wait: float) -> Ended | None:
+        """Wait for a begun run and return how it ended."""
+        return self._of(run.spec.kind).run_end(run, wait=wait)
+
+    def stop_run(self, run: Run, *, grace: float) -> None:
+        """Stop a begun run."""
+        self._of(run.spec.kind).stop_run(run, grace=grace)
+
+    def run_output(self, run: Run, cursor: str = "") -> Written:
+        """Return lines that a begun run wrote."""
+        return self._of(run.spec.kind).run_output(run, cursor)
+
+    def drop_run(self, run: Run) -> None:
+        """Forget a begun run."""
+        self._of(run.spec.kind).drop_run(run)
 
     def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
         """Run while everything else of the environment stands still; refused where that cannot be seen to."""

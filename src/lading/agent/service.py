@@ -11,6 +11,7 @@ from lading.agent.backing import Backing
 from lading.agent.bills import Bills
 from lading.agent.changes import Changes
 from lading.agent.down import Downs
+from lading.agent.jobs import Jobs
 from lading.agent.keys import Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.policies import Policies
@@ -71,6 +72,7 @@ class AgentService:
     downs: Downs
     backing: Backing
     logs: InstanceLogs
+    jobs: Jobs
     results: Results
     spool: Path
     halt: Callable[[], int]

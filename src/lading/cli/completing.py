@@ -97,6 +97,15 @@ def _secrets(ctx: click.Context, state: State) -> Iterator[tuple[str, str]]:
             yield name, ""
 
 
+def _jobs(_ctx: click.Context, state: State) -> Iterator[tuple[str, str]]:
+    for name, table in _table(state.outline.path, "jobs").items():
+        yield name, str(table.get("command", "")) if isinstance(table, dict) else ""
+
+
+def _sizes(_ctx: click.Context, state: State) -> Iterator[tuple[str, str]]:
+    yield from ((name, "") for name in _table(state.outline.path, "sizes"))
+
+
 def _codes(_ctx: click.Context, _state: State) -> Iterator[tuple[str, str]]:
     from lading.model.errors import CODES
 
@@ -120,6 +129,8 @@ COMPLETERS: dict[str, Completer] = {
     "since": _VERSION,
     "until": _VERSION,
     "service": _completer(_services),
+    "job": _completer(_jobs),
+    "size": _completer(_sizes),
     "name": _completer(_secrets),
     "names": _completer(_secrets),
     "code": _completer(_codes),

@@ -10,7 +10,7 @@ from lading.cli.base import global_options
 from lading.cli.examples import EXAMPLES
 from lading.cli.main import INTERRUPTED, cli
 from lading.doctor.kinds import KINDS
-from lading.model.errors import CODES, EXIT_STATUSES
+from lading.model.errors import CODES, EXIT_STATUSES, JOB_STATUS
 from lading.model.remedies import REMEDIES
 from lading.model.rollout import EXIT_OF_OUTCOME
 
@@ -92,7 +92,10 @@ def errors_page() -> str:
         "| status | meaning |",
         "|---|---|",
         *(f"| {status} | {meaning} |" for status, meaning in EXIT_STATUSES.items()),
-        f"| {INTERRUPTED} | interrupted by Ctrl-C: a rollout that was accepted goes on, what came before is given up |",
+        f"| {INTERRUPTED} | interrupted by Ctrl-C: what was accepted (a rollout, a run) goes on, what came before is "
+        "given up |",
+        f"| {JOB_STATUS} + N | `lading run`: the job ended with its own exit status N (255 for any from "
+        f"{255 - JOB_STATUS} on) |",
         "",
         "`lading attest` ends with the exit status of the command it ran. `lading doctor` ends with 1 when it found a",
         "problem, `lading diff --exit-code` when it found a difference.",

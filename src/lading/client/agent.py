@@ -117,7 +117,13 @@ class Agent:
 
     def blob(self, digest: str, offset: int = 0) -> Iterator[bytes]:
         """Yield the bytes of a blob, from ``offset`` on."""
-        url = _url(f"/v1/blobs/{digest}", {"offset": offset or None})
+        yield from self._bytes(_url(f"/v1/blobs/{digest}", {"offset": offset or None}))
+
+    def output_file(self, number: int, path: str) -> Iterator[bytes]:
+        """Yield the bytes of a file that a run of a job left."""
+        yield from self._bytes(f"/v1/runs/{number}/outputs/{quote(path)}")
+
+    def _bytes(self, url: str) -> Iterator[bytes]:
         with self._send("GET", url, None, "", ANSWER_TIMEOUT) as response:
             try:
                 while chunk := response.body.read(CHUNK):

@@ -1,7 +1,7 @@
 """Asks for a rollout and follows it to its end, over agents that die and come back."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lading.client.agent import Agent, AgentError, BrokenOff, StreamLost
@@ -63,16 +63,36 @@ def follow(agent: Agent, number: int) -> Iterator[dict[str, Any]]:
     When the agent goes away the stream is taken up where it broke off; this user's own agent is started again. Raise
     ``agent-unreachable`` when it stays away: the rollout itself ends, new or old, once the agent runs again.
     """
-    after = 0
+
+    def after(line: dict[str, Any]) -> int | None:
+        event = line.get("event")
+        return event["seq"] if event else None
+
+    yield from _followed(agent, f"/v1/rollouts/{number}/events", "after", after, "rollout")
+
+
+def follow_run(agent: Agent, number: int) -> Iterator[dict[str, Any]]:
+    """Yield what a run writes as ``{"lines": […]}`` and, last, a line with the ended ``run``.
+
+    Over agents that go away it is followed as a rollout is; the run itself goes on without one.
+    """
+    yield from _followed(agent, f"/v1/runs/{number}/output", "cursor", lambda line: line["cursor"], "run")
+
+
+def _followed(
+    agent: Agent, path: str, place: str, next_place: Callable[[dict[str, Any]], Any], last: str
+) -> Iterator[dict[str, Any]]:
+    """Yield a stream's lines until one that has ``last``, taking it up again where it broke off."""
+    at: Any = None
     reached = time.monotonic()
     while True:
         try:
-            for line in agent.stream("GET", f"/v1/rollouts/{number}/events", after=after, follow=1):
+            for line in agent.stream("GET", path, **{place: at}, follow=1):
                 reached = time.monotonic()
-                event = line.get("event")
-                after = event["seq"] if event else after
+                following = next_place(line)
+                at = following if following is not None else at
                 yield line
-                if "rollout" in line:
+                if line.get(last) is not None:
                     return
         except StreamLost:
             pass  # the next try below says whether the agent is back

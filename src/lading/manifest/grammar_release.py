@@ -3,6 +3,7 @@
 from typing import Any
 
 from lading.manifest import words
+from lading.manifest.grammar_smoke import JOB_EXPECT
 from lading.manifest.kinds import Choice, Duration, Flag, Integer, Json, Kind, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
 from lading.model.manifest import Build, Database, Job, Probe, Resources, Service, Volume
@@ -322,8 +323,14 @@ JOBS = named(
                     names=words.NAME_PATTERN,
                     name_rule=words.NAME_RULE,
                 ),
-                "Files that a run leaves and that are kept.",
+                "Files that every run has to leave: without one of them, or with an empty one, it has failed.",
                 example='{ summary = "summary.json" }',
+            ),
+            Key(
+                "expect",
+                JOB_EXPECT,
+                "What a run must show: a job that ends with 0 and does not show it has failed.",
+                example='{ files = { "summary.json" = { failed = 0 } } }',
             ),
             Key("volumes", VOLUMES, "Directories that outlive releases.", example='{ cache = { env = "CACHE_DIR" } }'),
             Key("egress", EGRESS, "The only endpoints it may reach.", example='["api.example.org:443"]'),

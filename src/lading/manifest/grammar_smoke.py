@@ -27,6 +27,29 @@ def _smoke_step(**fields: Any) -> SmokeStep:
     return SmokeStep(**fields)
 
 
+_TEXT = Key("text", words.FILLED, "What the answer or the output must contain.", example='"Welcome"')
+_OF_RUNS = (
+    Key(
+        "exit",
+        Integer("an exit status from 0 to 255", least=0, most=255),
+        "Command and job: the exit status.",
+        example="0",
+        default="0",
+    ),
+    Key(
+        "files",
+        MapOf(
+            Json(),
+            'a table such as { "summary.json" = { failed = 0 } }',
+            names=r"^[^/~\n][^\n]*$",
+            name_rule="the left side is a path below the outputs",
+            label="PATH",
+        ),
+        "Command and job: output files; JSON to contain, a text to contain, or true for *there and not empty*.",
+        example='{ "summary.json" = { failed = 0 } }',
+    ),
+)
+
 EXPECT = Table(
     (
         Key(
@@ -41,31 +64,20 @@ EXPECT = Table(
             default="any from 200 to 299",
         ),
         Key("json", Json(), "HTTP: what the JSON answer must contain.", example='{ status = "ok" }'),
-        Key("text", words.FILLED, "What the answer or the output must contain.", example='"Welcome"'),
+        _TEXT,
         Key("headers", _HEADERS, "HTTP: headers that the answer must have.", example='{ Location = "/login" }'),
-        Key(
-            "exit",
-            Integer("an exit status from 0 to 255", least=0, most=255),
-            "Command and job: the exit status.",
-            example="0",
-            default="0",
-        ),
-        Key(
-            "files",
-            MapOf(
-                Json(),
-                'a table such as { "summary.json" = { failed = 0 } }',
-                names=r"^[^/~\n][^\n]*$",
-                name_rule="the left side is a path below the outputs",
-                label="PATH",
-            ),
-            "Command and job: output files; JSON to contain, a text to contain, or true for *there and not empty*.",
-            example='{ "summary.json" = { failed = 0 } }',
-        ),
+        *_OF_RUNS,
     ),
     Expect,
     should='a table such as { status = 200, json = { status = "ok" } }',
     foreign={"code": "status", "body": "json or text", "header": "headers", "exit_status": "exit", "file": "files"},
+)
+
+JOB_EXPECT = Table(
+    (_TEXT, *_OF_RUNS),
+    Expect,
+    should='a table such as { files = { "summary.json" = { failed = 0 } } }',
+    foreign={"code": "exit", "exit_status": "exit", "status": "exit", "file": "files", "outputs": "files"},
 )
 
 _AUTH = Table(

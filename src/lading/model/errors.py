@@ -15,6 +15,8 @@ ROLLED_BACK: Final = 5
 BUSY: Final = 6
 UNREACHABLE: Final = 7
 STUCK: Final = 8
+JOB_FAILED: Final = 9
+JOB_STATUS: Final = 150  # added to a job's own exit status, so that it is none of ours, nor a shell's
 
 EXIT_STATUSES: Final[dict[int, str]] = {
     DONE: "done",
@@ -26,6 +28,7 @@ EXIT_STATUSES: Final[dict[int, str]] = {
     BUSY: "environment busy",
     UNREACHABLE: "agent unreachable",
     STUCK: "stuck: the undo itself failed; an alert was raised",
+    JOB_FAILED: "a job failed without an exit status of its own: time limit, signal, stopped, not what was expected",
 }
 
 
@@ -49,6 +52,9 @@ CODES: Final[dict[str, Code]] = {
     "unknown-environment": Code(BAD_INPUT, "The manifest or the agent has no environment of that name."),
     "unknown-release": Code(BAD_INPUT, "No release of that version is known to the agent."),
     "unknown-rollout": Code(BAD_INPUT, "The agent's journal has no rollout of that number."),
+    "unknown-run": Code(BAD_INPUT, "The agent's journal has no run of a job of that number."),
+    "unknown-job": Code(BAD_INPUT, "The release that the environment serves has no job of that name."),
+    "unknown-output": Code(BAD_INPUT, "The run of a job left no file of that name, or it is not kept any more."),
     "no-virtualenv": Code(
         BAD_INPUT, "The project has no virtual environment of its own that its programs could run in."
     ),
@@ -92,6 +98,7 @@ CODES: Final[dict[str, Code]] = {
         UNEXPECTED,
         "A step of setting a host up failed; what was done before it stays, and what served goes on serving.",
     ),
+    "job-failed": Code(JOB_FAILED, "A job was run and failed; its own exit status N is given on as 150 + N."),
     "stuck": Code(STUCK, "The undo failed for good; the old release serves and somebody has to look."),
 }
 

@@ -121,22 +121,6 @@ class Database(_Value, frozen=True, kw_only=True, omit_defaults=True):
         return told | dict.fromkeys(self.env_parts, url.partition(":///")[2])
 
 
-class Job(_Value, frozen=True, kw_only=True, omit_defaults=True):
-    """One ``[jobs.NAME]``: a command run to its end from the released artifact."""
-
-    command: str
-    build: str | None = None
-    schedule: str | None = None
-    timezone: str = "UTC"
-    timeout: float = 3600.0
-    size: str | None = None
-    env: dict[str, str] = {}
-    outputs: dict[str, str] = {}
-    volumes: dict[str, Volume] = {}
-    egress: tuple[str, ...] | None = None
-    catch_up: bool = False
-
-
 class Expect(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """What a smoke step must see. HTTP: ``status``, ``json`` (contained), ``text`` (substring), ``headers``.
 
@@ -150,6 +134,26 @@ class Expect(_Value, frozen=True, kw_only=True, omit_defaults=True):
     headers: dict[str, str] = {}
     exit: int | None = None
     files: dict[str, Any] = {}
+
+
+class Job(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``[jobs.NAME]``: a command run to its end from the released artifact.
+
+    ``outputs`` names files that every run has to leave, ``expect`` says what a run must show to have succeeded.
+    """
+
+    command: str
+    build: str | None = None
+    schedule: str | None = None
+    timezone: str = "UTC"
+    timeout: float = 3600.0
+    size: str | None = None
+    env: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    volumes: dict[str, Volume] = {}
+    egress: tuple[str, ...] | None = None
+    catch_up: bool = False
+    expect: Expect = Expect()
 
 
 class Auth(_Value, frozen=True, kw_only=True, omit_defaults=True):

@@ -50,6 +50,21 @@ REMEDIES: Final[dict[str, Remedy]] = {
         "that has it.",
     ),
     "unknown-rollout": Remedy(_UNTOUCHED, "`lading history ENVIRONMENT` has the numbers."),
+    "unknown-run": Remedy(_UNTOUCHED, "`lading runs ENVIRONMENT` has the numbers of runs of jobs."),
+    "unknown-job": Remedy(
+        _UNTOUCHED,
+        "Use a name that the error lists: jobs are those of the release that serves. One that was added since comes "
+        "with the next `lading deploy ENVIRONMENT`.",
+    ),
+    "unknown-output": Remedy(
+        _UNTOUCHED,
+        "`lading outputs ENVIRONMENT RUN` lists what a run left. Files of the last 20 runs of each job are kept.",
+    ),
+    "job-failed": Remedy(
+        "What serves was not touched. What the job did before it failed stands: Lading takes nothing of it back.",
+        "`lading runs ENVIRONMENT --follow RUN` shows all that it wrote, `lading outputs ENVIRONMENT RUN` what it "
+        "left. When it is mended, run it again: nothing runs it again by itself.",
+    ),
     "source-dirty": Remedy(
         _NOT_BUILT, "Commit or stash what is listed. For a look at uncommitted work there is `lading up`."
     ),

@@ -380,7 +380,7 @@ def test_no_answer_ever_holds_a_secret_value(client: Client, agent: MemoryAgent)
     paths = [name for name in document["paths"] if "get" in document["paths"][name]]
     for name in paths:
         filled = name.format(
-            project=PROJECT, environment=ENVIRONMENT, version="v1.0.0", number=number, digest="sha256:00"
+            project=PROJECT, environment=ENVIRONMENT, version="v1.0.0", number=number, digest="sha256:00", path="a"
         )
         assert "canary-" not in client.get(filled).text, name
 

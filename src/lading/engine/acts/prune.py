@@ -54,6 +54,15 @@ def _releases_to_keep(world: World) -> Iterator[Release]:
             rollout = world.journal.rollout(number)
             if rollout is not None and rollout.plan.unit is not None:
                 yield rollout.plan.unit.release
+    yield from _in_flight(world)
+
+
+def _in_flight(world: World) -> Iterator[Release]:
     for rollout in world.journal.unfinished():
         if rollout.plan.unit is not None:
             yield rollout.plan.unit.release
+    for run in world.journal.unfinished_runs():
+        # It goes on to its end, whatever serves meanwhile.
+        release = world.journal.release(run.project, run.release)
+        if release is not None:
+            yield release

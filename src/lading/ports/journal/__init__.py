@@ -7,6 +7,7 @@ import msgspec
 
 from lading.model.bill import Envelope, Policy, TrustedKey
 from lading.model.environment import EnvironmentRecord
+from lading.model.jobs import JobRun, Schedule
 from lading.model.plan import Plan
 from lading.model.release import Release
 from lading.model.rollout import Direction, Event, Mark, Outcome, Rollout
@@ -135,6 +136,46 @@ class Journal(Protocol):
 
     def events(self, number: int, after: int = 0) -> Sequence[Event]:
         """Return a rollout's events with ``seq`` above ``after``."""
+        ...
+
+    # runs of jobs
+    def open_run(self, make: Callable[[int], JobRun], schedule: Schedule | None = None) -> JobRun:
+        """Open a run under the next number, as ``make(number)`` gives it, and in the same transaction note how far its
+        schedule is carried out. A slot of a job has one run: when it has one already, that is returned.
+        """
+        ...
+
+    def change_run(self, number: int, change: Callable[[JobRun], JobRun]) -> JobRun:
+        """Replace a run by what ``change`` makes of it as it stands, in one transaction, and return that.
+
+        Raise ``unknown-run``, and ``unexpected`` when a run that has ended would end otherwise.
+        """
+        ...
+
+    def run(self, number: int) -> JobRun | None:
+        """Return one run of a job."""
+        ...
+
+    def runs(
+        self, project: str | None = None, environment: str | None = None, job: str | None = None, limit: int = 50
+    ) -> Sequence[JobRun]:
+        """Return runs of jobs, newest first."""
+        ...
+
+    def unfinished_runs(self) -> Sequence[JobRun]:
+        """Return runs that have not ended, oldest first."""
+        ...
+
+    def schedules(self) -> Sequence[Schedule]:
+        """Return how far each schedule was carried out, by project, environment and job."""
+        ...
+
+    def save_schedule(self, schedule: Schedule) -> None:
+        """Insert or replace how far a job's schedule was carried out."""
+        ...
+
+    def end_schedule(self, project: str, environment: str, job: str) -> None:
+        """Forget a job's schedule; idempotent."""
         ...
 
     # bills

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -12,22 +12,16 @@ from lading.model.plan import Plan
 from lading.model.release import Release
 from lading.model.rollout import Direction, Event, Mark, Outcome, Rollout
 from lading.ports.journal import Audit
+from lading.ports.journal.memory_jobs import MemoryJobs, stored
 from lading.ports.journal.refusals import already_ended, busy, unknown_rollout, version_taken
 
-T = TypeVar("T", bound=msgspec.Struct)
 
-
-def _stored(value: T) -> T:
-    """Return the value as a journal on disk would give it back; whatever cannot be written raises here."""
-    return msgspec.json.decode(msgspec.json.encode(value), type=type(value))
-
-
-class MemoryJournal:
+class MemoryJournal(MemoryJobs):
     """Keeps everything in dicts behind one lock; it lives as long as the object, not as the engine that uses it."""
 
     def __init__(self) -> None:
         # Re-entrant, because the plan is made inside the transaction of begin and may read the journal.
-        self._lock = threading.RLock()
+        super().__init__(threading.RLock())
         self._releases: dict[tuple[str, str], Release] = {}
         self._environments: dict[tuple[str, str], EnvironmentRecord] = {}
         self._rollouts: dict[int, Rollout] = {}
@@ -46,7 +40,7 @@ class MemoryJournal:
             known = self._releases.get((release.project, release.version))
             if known is not None and known.digest != release.digest:
                 raise version_taken(known, release)
-            return self._releases.setdefault((release.project, release.version), _stored(release))
+            return self._releases.setdefault((release.project, release.version), stored(release))
 
     def release(self, project: str, version: str) -> Release | None:
         """Return a release by version."""
@@ -72,8 +66,7 @@ class MemoryJournal:
     def save_environment(self, record: EnvironmentRecord) -> None:
         """Insert or replace an environment's record."""
         with self._lock:
-            stored = _stored(record)
-            self._environments[record.project, record.name] = stored
+            self._environments[record.project, record.name] = stored(record)
 
     # rollouts
     def begin(
@@ -101,7 +94,7 @@ class MemoryJournal:
                 requested_by=requested_by,
                 created=at,
             )
-            self._rollouts[number] = _stored(rollout)
+            self._rollouts[number] = stored(rollout)
             return self._rollouts[number]
 
     def rollout(self, number: int) -> Rollout | None:
@@ -130,10 +123,10 @@ class MemoryJournal:
         """Append a mark and save the environment's record if one is given."""
         with self._lock:
             self._running(number, "a mark")
-            stored = _stored(mark)
+            kept = stored(mark)
             if record is not None:
                 self.save_environment(record)
-            self._marks.setdefault(number, []).append(stored)
+            self._marks.setdefault(number, []).append(kept)
 
     def marks(self, number: int) -> Sequence[Mark]:
         """Return a rollout's marks in the order they were made."""
@@ -144,7 +137,7 @@ class MemoryJournal:
         """Set a rollout's direction and what turned it."""
         with self._lock:
             rollout = self._running(number, "the turn")
-            self._rollouts[number] = _stored(msgspec.structs.replace(rollout, direction=direction, error=error))
+            self._rollouts[number] = stored(msgspec.structs.replace(rollout, direction=direction, error=error))
 
     def request_cancel(self, number: int, who: str) -> None:
         """Note that somebody asked the rollout to turn back."""
@@ -181,7 +174,7 @@ class MemoryJournal:
                 requests=requests,
             )
             # Everything is encoded before anything is kept, so that what cannot be written leaves nothing behind.
-            kept, bill = _stored(finished), [(digest, _stored(envelope)) for digest, envelope in statements]
+            kept, bill = stored(finished), [(digest, stored(envelope)) for digest, envelope in statements]
             if record is not None:
                 self.save_environment(record)
             self._rollouts[number] = kept
@@ -206,7 +199,7 @@ class MemoryJournal:
         with self._lock:
             self._known(event.rollout)
             story = self._events.setdefault(event.rollout, [])
-            story.append(_stored(msgspec.structs.replace(event, seq=len(story) + 1)))
+            story.append(stored(msgspec.structs.replace(event, seq=len(story) + 1)))
             return story[-1]
 
     def events(self, number: int, after: int = 0) -> Sequence[Event]:
@@ -220,7 +213,7 @@ class MemoryJournal:
         with self._lock:
             known = self._statements.setdefault(digest, [])
             if envelope not in known:
-                known.append(_stored(envelope))
+                known.append(stored(envelope))
 
     def statements(self, digest: str) -> Sequence[Envelope]:
         """Return the statements about a digest, oldest first."""
@@ -231,7 +224,7 @@ class MemoryJournal:
     def trust(self, key: TrustedKey) -> None:
         """Believe a key (or replace what is known of it)."""
         with self._lock:
-            self._trusted[key.fingerprint] = _stored(key)
+            self._trusted[key.fingerprint] = stored(key)
 
     def distrust(self, fingerprint: str) -> None:
         """Stop believing a key; idempotent."""
@@ -251,14 +244,14 @@ class MemoryJournal:
     def set_policy(self, project: str, environment: str, policy: Policy, audit: Audit) -> None:
         """Set an environment's policy together with its audit entry."""
         with self._lock:
-            kept, entry = _stored(policy), _stored(audit)
+            kept, entry = stored(policy), stored(audit)
             self._policies[project, environment] = kept
             self._audits.append(entry)
 
     def audit(self, entry: Audit) -> None:
         """Append an audit entry."""
         with self._lock:
-            self._audits.append(_stored(entry))
+            self._audits.append(stored(entry))
 
     def audits(self, limit: int = 100, environment: str = "") -> Sequence[Audit]:
         """Return audit entries, newest first; those of one environment where its key is given."""

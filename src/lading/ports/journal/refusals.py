@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from lading.model.canonical import short
 from lading.model.errors import LadingError
+from lading.model.jobs import JobRun
 from lading.model.release import Release
 from lading.model.rollout import Outcome, Rollout
 
@@ -58,3 +59,28 @@ def already_ended(rollout: Rollout, doing: str, wanted: Outcome | None = None) -
         now=f"rollout {rollout.id} stays {rollout.outcome}; its environment was not changed",
         hint="the agent's log says who carried the rollout twice",
     )
+
+
+def unknown_run(number: int) -> LadingError:
+    """Return the refusal of a number that names no run of a job."""
+    return LadingError(
+        "unknown-run",
+        happened=f"the journal has no run {number}",
+        now="nothing was changed",
+        hint="lading runs ENVIRONMENT",
+    )
+
+
+def changed_run(run: JobRun, changed: JobRun) -> JobRun:
+    """Return the changed run; raise ``unexpected`` when it had ended and would end otherwise, or be another."""
+    if run.ending is not None and changed.ending != run.ending:
+        raise LadingError(
+            "unexpected",
+            doing=f"the end of run {run.id}",
+            happened=f"the run already ended: {run.ending}, so it cannot become {changed.ending}",
+            now=f"run {run.id} stays {run.ending}",
+            hint="the agent's log says who carried the run twice",
+        )
+    if (run.id, run.key, run.job, run.slot) != (changed.id, changed.key, changed.job, changed.slot):
+        raise ValueError(f"run {run.id} would become another")
+    return changed

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from lading.model.environment import InstanceSpec, InstanceState
+from lading.model.jobs import OutputFile
 from lading.model.release import Platform, Release
 from lading.model.secret import Secret
 from lading.ports.database import Place
@@ -32,6 +33,29 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     outputs: str
     seconds: float
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run that was begun ended: exit status (negative: by that signal), last output, outputs directory.
+
+    ``exit_status`` is None where nobody saw its end, ``lost`` says that the machine went down under it. ``files`` are
+    those below the outputs directory; ``started`` is in seconds since the epoch, ``seconds`` how long it took.
+    """
+
+    exit_status: int | None
+    output: str = ""
+    outputs: str = ""
+    started: float = 0.0
+    seconds: float = 0.0
+    lost: bool = False
+    files: tuple[OutputFile, ...] = ()
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines that a run wrote (both streams), and the cursor to ask for the next ones with."""
+
+    lines: tuple[str, ...]
+    cursor: str
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +173,36 @@ class Runtime(Protocol):
 
     def run(self, run: Run, secrets: Mapping[str, Secret]) -> RunResult:
         """Run a command to its end and return how it ended; never raise for its exit status."""
+        ...
+
+    def begin_run(self, run: Run, secrets: Mapping[str, Secret]) -> None:
+        """Start a command that goes on by itself; do nothing when one of that name was ever begun, ended or not.
+
+        Its timeout is the caller's to keep. What is known of it stays until :meth:`drop_run`.
+        """
+        ...
+
+    def run_end(self, run: Run, *, wait: float) -> Ended | None:
+        """Wait at most ``wait`` seconds for a begun run and return how it ended; None while it goes on.
+
+        What it left in the background has ended too. The answer stays the same for every later caller, whoever dies
+        meanwhile; a run that was never begun has an end that nobody saw. Output is as written: mask it.
+        """
+        ...
+
+    def stop_run(self, run: Run, *, grace: float) -> None:
+        """Ask a begun run to end, wait at most ``grace`` seconds, then kill all of it; quiet when it has ended."""
+        ...
+
+    def run_output(self, run: Run, cursor: str = "") -> Written:
+        """Return lines that a begun run wrote after a cursor (empty: from the beginning), at most some thousands.
+
+        A last line without its end comes once the run has ended. They are as written: mask secrets before showing.
+        """
+        ...
+
+    def drop_run(self, run: Run) -> None:
+        """Forget a begun run that has ended, with its output and its files; idempotent."""
         ...
 
     def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:

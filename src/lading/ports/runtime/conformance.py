@@ -202,6 +202,53 @@ class RuntimeConformance:
         result = world.runtime.run(Run(name="slow", spec=world.sleeps(), timeout=0.2), {})
         assert result.exit_status is None
 
+    def test_a_begun_run_goes_on_by_itself(self, world: World) -> None:
+        """A run that was begun goes on without its starter, is found by the next agent, and ends when it is stopped."""
+        run = Run(name="settle-1", spec=world.sleeps())
+        world.runtime.begin_run(run, {})
+        assert world.runtime.run_end(run, wait=0.0) is None
+        runtime = world.reopen()
+        assert runtime.run_end(run, wait=0.05) is None
+        assert runtime.list() == ()
+        runtime.stop_run(run, grace=5.0)
+        end = runtime.run_end(run, wait=5.0)
+        assert end is not None
+        assert end.exit_status is not None
+        assert end.exit_status < 0
+        assert not end.lost
+        assert runtime.run_end(run, wait=0.0) == end
+        runtime.stop_run(run, grace=0.0)
+        runtime.drop_run(run)
+
+    def test_a_begun_run_is_begun_once(self, world: World) -> None:
+        """A name has one run, also when it has ended and another agent asks; its end and output stay the same."""
+        run = Run(name="report-1", spec=world.prints("hello", 3), args=("a", "b c"))
+        world.runtime.begin_run(run, {})
+        end = world.runtime.run_end(run, wait=20.0)
+        assert end is not None
+        assert end.exit_status == 3
+        assert "hello" in end.output
+        assert end.outputs
+        written = world.runtime.run_output(run)
+        runtime = world.reopen()
+        runtime.begin_run(run, {})
+        assert runtime.run_end(run, wait=0.0) == end
+        assert runtime.run_output(run) == written
+        assert "hello" in "\n".join(written.lines)
+        assert runtime.run_output(run, written.cursor).lines == ()
+        runtime.drop_run(run)
+        runtime.drop_run(run)
+        assert runtime.run_output(run).lines == ()
+
+    def test_nobody_saw_the_end_of_what_was_never_begun(self, world: World) -> None:
+        """A run that was never begun has an end without an exit status; stopping or dropping it does nothing."""
+        run = Run(name="never-1", spec=world.prints("hello", 0))
+        world.runtime.stop_run(run, grace=0.0)
+        end = world.runtime.run_end(run, wait=0.0)
+        assert end is not None
+        assert end.exit_status is None
+        world.runtime.drop_run(run)
+
     def test_the_platform_is_told(self, world: World) -> None:
         """The platform names system, machine and Python, for artifacts to be held against."""
         platform = world.runtime.platform()

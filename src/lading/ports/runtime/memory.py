@@ -14,6 +14,7 @@ from lading.model.secret import Secret, redact
 from lading.ports.clock import Clock
 from lading.ports.database import Custody, Place
 from lading.ports.runtime import Held, HeldResult, Run, RunResult
+from lading.ports.runtime.memory_runs import MemoryRuns
 
 PLATFORM = Platform(system="linux", machine="x86_64", libc="glibc 2.36", python="3.11")
 
@@ -74,7 +75,7 @@ class Recorded:
     runs: list[str] = field(default_factory=list)
 
 
-class MemoryRuntime:
+class MemoryRuntime(MemoryRuns):
     """Keep instances in memory; the object *is* the world, so it outlives whatever engine is thrown away.
 
     Addresses are unique and never given out twice, except to the same name when it is started again.
@@ -88,10 +89,9 @@ class MemoryRuntime:
         isolation: str = "none",
         custody_of: Callable[[Place], Custody] | None = None,
     ) -> None:
-        self._clock = clock
+        super().__init__(clock, threading.RLock())
         self._name = name
         self._isolation = isolation
-        self._lock = threading.RLock()
         self._instances: dict[str, _Instance] = {}
         self._logs: dict[str, list[str]] = {}
         self._given = 0
@@ -223,6 +223,18 @@ class MemoryRuntime:
         result = scripted(run) if callable(scripted) else scripted
         return msgspec.structs.replace(result, output=redact(result.output, secrets.values()))
 
+    def begin_run(self, run: Run, secrets: Mapping[str, Secret]) -> None:
+        """Begin a run; it goes on until :meth:`end`, unless a result is scripted for its name or command."""
+        if not self.begin(run, secrets):
+            return
+        with self._lock:
+            self.recorded.runs.append(run.name)
+            scripted = self._results.get(run.name, self._results.get(run.spec.command or ""))
+        if scripted is not None:
+            result = scripted(run) if callable(scripted) else scripted
+            if result.exit_status is not None:
+                self.end(run.name, result.exit_status, result.output)
+
     def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
         """Carry the hold to its end at once, unless its guard dies on the way; then bring it to an end."""
         with self._lock:
@@ -339,6 +351,7 @@ class MemoryRuntime:
         with self._lock:
             for name in self.running:
                 self.crash(name)
+            self.lose()
 
     def set_connections(self, name: str, count: int) -> None:
         """Say how many connections to the instance are established from now on."""

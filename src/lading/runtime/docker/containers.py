@@ -111,6 +111,10 @@ class Containers:
     def remove(self, name: str) -> None:
         """Remove a container, running or not, and keep what it wrote; quiet when there is none."""
         self._keep(name)
+        self.discard(name)
+
+    def discard(self, name: str) -> None:
+        """Remove a container, running or not, with what it wrote; quiet when there is none."""
         deadline = time.monotonic() + CREATING
         while True:
             try:
@@ -128,6 +132,25 @@ class Containers:
         try:
             with self._engine.stream(
                 "GET", f"{self._path(name)}/logs", stdout=True, stderr=True, tail=str(lines)
+            ) as answer:
+                return frames.text(answer)
+        except EngineRefused as error:
+            if error.status == 404:
+                return ""
+            raise
+
+    def stamped(self, name: str, since: float, lines: int | None = None) -> str:
+        """Return what a container wrote since a moment, each line after the moment it was written in."""
+        tail = "all" if lines is None else str(lines)
+        try:
+            with self._engine.stream(
+                "GET",
+                f"{self._path(name)}/logs",
+                stdout=True,
+                stderr=True,
+                timestamps=True,
+                since=f"{since:.0f}",
+                tail=tail,
             ) as answer:
                 return frames.text(answer)
         except EngineRefused as error:

@@ -11,9 +11,10 @@ from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
 from lading.model.release import Platform, Release
 from lading.model.secret import Secret
-from lading.ports.runtime import Held, HeldResult, Run, RunResult
+from lading.ports.runtime import Ended, Held, HeldResult, Run, RunResult, Written
 from lading.ports.runtime.refusals import start_failed
 from lading.runtime.docker import launch, names, states
+from lading.runtime.docker.begun import BegunRuns
 from lading.runtime.docker.containers import Containers, explained
 from lading.runtime.docker.images import Images
 from lading.runtime.docker.names import INSTANCE, RUN, Names
@@ -59,6 +60,7 @@ class DockerRuntime:
         self._identities = Identities(self._engine, Users(users))
         self._places = Places(data_dir, layer_dir)
         self._runs = Runs(run_containers, self._begin_run, root / "outputs")
+        self._begun = BegunRuns(run_containers, self._begin_run, root / "begun")
         self._starting = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
 
@@ -235,6 +237,26 @@ class DockerRuntime:
     def run(self, run: Run, secrets: Mapping[str, Secret]) -> RunResult:
         """Run a command in a container of its own; one of that name that still goes on is joined."""
         return self._runs.run(run, secrets)
+
+    def begin_run(self, run: Run, secrets: Mapping[str, Secret]) -> None:
+        """Start a command in a container of its own that goes on by itself, once."""
+        self._begun.begin(run, secrets)
+
+    def run_end(self, run: Run, *, wait: float) -> Ended | None:
+        """Wait for a begun run and return how it ended, None while it goes on."""
+        return self._begun.end(run, wait)
+
+    def stop_run(self, run: Run, *, grace: float) -> None:
+        """Ask a begun run to end, wait, then kill it."""
+        self._begun.stop(run, grace)
+
+    def run_output(self, run: Run, cursor: str = "") -> Written:
+        """Return lines that a begun run wrote after a cursor."""
+        return self._begun.output(run, cursor)
+
+    def drop_run(self, run: Run) -> None:
+        """Forget a begun run with its files."""
+        self._begun.drop(run)
 
     def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:  # noqa: ARG002
         """Raise ``not-supported``: containers are not held yet, and a manifest that asks for it is refused before."""

@@ -6,6 +6,7 @@ from typing import Any
 from lading.model.environment import InstanceState
 from lading.runtime.docker import names
 
+KILLED_WITH_ENGINE = 255  # what the engine notes where it did not see the end
 SIGNALS = range(129, 193)  # exit statuses that stand for a signal, as shells and the engine count them
 
 
@@ -31,7 +32,16 @@ def was_started(found: dict[str, Any]) -> bool:
 
 def started_at(found: dict[str, Any]) -> float:
     """Return when it was started, in seconds since the epoch; 0 when it never was."""
-    moment = datetime.fromisoformat(found["State"]["StartedAt"])
+    return _moment(found["State"]["StartedAt"])
+
+
+def finished_at(found: dict[str, Any]) -> float:
+    """Return when it ended, in seconds since the epoch; 0 while it never did."""
+    return _moment(found["State"]["FinishedAt"])
+
+
+def _moment(text: str) -> float:
+    moment = datetime.fromisoformat(text)
     return moment.astimezone(UTC).timestamp() if moment.year > 1 else 0.0
 
 

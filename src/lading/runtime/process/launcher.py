@@ -29,7 +29,8 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One start: under which name of which records, after which earlier attempt, on which port, logging where.
 
-    ``args`` follow the command. ``with_outputs`` gives the program a fresh directory for its files, as runs have.
+    ``args`` follow the command. ``with_outputs`` gives the program a fresh directory for its files, as runs have;
+    ``kept`` lets its record stay until somebody drops it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
     args: tuple[str, ...] = ()
     with_outputs: bool = False
+    kept: bool = False
 
     @property
     def number(self) -> int:
@@ -182,6 +184,7 @@ class Launcher:
             port=attempt.port,
             stop_signal=spec.stop_signal,
             outputs=outputs,
+            kept=attempt.kept,
         )
 
     def _user(self, spec: InstanceSpec, place: launch.Place) -> tuple[int | None, list[str]]:

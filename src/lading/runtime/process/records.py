@@ -27,7 +27,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What must be known of an instance or a run to find, judge and end it without the agent that started it.
 
     ``attempt`` counts the starts under this name. ``boot`` is the boot it was started in, ``cgroups`` the directories
-    it joined, ``limits`` what is in force in words, ``outputs`` the directory of a run's files.
+    it joined, ``limits`` what is in force in words, ``outputs`` the directory of a run's files; ``kept`` says that
+    it stays until somebody drops it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cgroups: tuple[str, ...] = ()
     limits: str = ""
     outputs: str = ""
+    kept: bool = False
 
 
 class Records:
@@ -166,6 +168,13 @@ class Records:
         self.await_keeper(record)
         text = _text(self._end(record)).strip()
         return _as_status(int(text)) if text.isdigit() else None
+
+    def ended_at(self, record: Record) -> float:
+        """Return when the end of a record's attempt was noted, now where nobody noted it (seconds since the epoch)."""
+        try:
+            return self._end(record).stat().st_mtime
+        except FileNotFoundError:
+            return time.time()
 
     def await_keeper(self, record: Record) -> None:
         """Wait until a keeper whose program has ended has noted the end; at once where there is no keeper."""

@@ -88,7 +88,7 @@ class Runs:
     def prune(self) -> None:
         """Drop all but the newest finished runs, with their outputs."""
         records = sorted(self._records.all(), key=lambda record: record.started, reverse=True)
-        for record in records[KEPT:]:
+        for record in [record for record in records if not record.kept][KEPT:]:
             if self._records.running(record) is None:
                 shutil.rmtree(record.outputs, ignore_errors=True)
                 self._records.forget(record.name)

@@ -12,8 +12,9 @@ from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
 from lading.model.release import Platform, Release
 from lading.model.secret import Secret
-from lading.ports.runtime import Held, HeldResult, Run, RunResult
+from lading.ports.runtime import Ended, Held, HeldResult, Run, RunResult, Written
 from lading.runtime.process import ending, logs, sockets
+from lading.runtime.process.begun import BegunRuns
 from lading.runtime.process.holds import Holds
 from lading.runtime.process.identity import open_handle, wait_end
 from lading.runtime.process.launcher import Attempt, Launcher, explained
@@ -60,6 +61,7 @@ class ProcessRuntime:
         self._launcher = Launcher(root, layer_dir, data_dir or self._data_dir, as_user=users)
         runs = Records(root / "runs")
         self._runs = Runs(runs, self._launcher)
+        self._begun = BegunRuns(runs, self._launcher)
         self._holds = Holds(root, self._launcher, runs, guard)
         self._starting = threading.Lock()  # a port is chosen and recorded by one start at a time
         self._names: dict[str, threading.RLock] = {}
@@ -219,6 +221,26 @@ class ProcessRuntime:
         again; its time counts from its own start.
         """
         return self._runs.run(run, secrets)
+
+    def begin_run(self, run: Run, secrets: Mapping[str, Secret]) -> None:
+        """Start a command that goes on by itself, once."""
+        self._begun.begin(run, secrets)
+
+    def run_end(self, run: Run, *, wait: float) -> Ended | None:
+        """Wait for a begun run and return how it ended, None while it goes on."""
+        return self._begun.end(run, wait)
+
+    def stop_run(self, run: Run, *, grace: float) -> None:
+        """Ask a begun run to end, wait, then kill it."""
+        self._begun.stop(run, grace)
+
+    def run_output(self, run: Run, cursor: str = "") -> Written:
+        """Return lines that a begun run wrote after a cursor."""
+        return self._begun.output(run, cursor)
+
+    def drop_run(self, run: Run) -> None:
+        """Forget a begun run with its files."""
+        self._begun.drop(run)
 
     def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
         """Run while everything else of the environment is stopped (SIGSTOP); a guard of its own carries it."""

@@ -1,0 +1,176 @@
+"""lading run, lading runs and lading outputs."""
+
+from pathlib import Path
+
+import pytest
+
+from lading.cli.run import exit_status_of
+from lading.model.secret import Secret
+from lading.ports.runtime import RunResult
+from tests.support import until
+from tests.support_agent import MemoryAgent, commit
+from tests.unit.cli.conftest import Run
+
+JOB = """
+[jobs.settle]
+command = "settle"
+timeout = "10m"
+
+[sizes.large]
+memory = "1GiB"
+"""
+
+
+@pytest.fixture
+def yard(project: Path, run: Run, agent: MemoryAgent) -> MemoryAgent:
+    """An agent whose environment local serves a release with a job."""
+    manifest = project / "lading.toml"
+    manifest.write_text(manifest.read_text() + JOB)
+    commit(project, "a job", "v1.1.0")
+    assert run("deploy", "local", "v1.1.0").status == 0
+    return agent
+
+
+def ends(agent: MemoryAgent, exit_status: int, output: str = "") -> None:
+    """Let every run of the job end so."""
+    result = RunResult(exit_status=exit_status, output=output, outputs="", seconds=0.0)
+    agent.world.runtime.script_run("settle", result)  # type: ignore[attr-defined]
+
+
+def test_a_run_shows_what_it_writes(yard: MemoryAgent, run: Run) -> None:
+    """What the job wrote goes to stdout alone, what is said about it to stderr; 0 when it succeeded."""
+    ends(yard, 0, "first\nsecond")
+    said = run("run", "local", "settle", "--", "--day", "7")
+    assert (said.status, said.out) == (0, "first\nsecond\n")
+    assert "settle in local  run 1" in said.err
+    assert "settle succeeded" in said.err
+    begun = yard.world.journal.run(1)
+    assert begun is not None
+    assert begun.args == ("--day", "7")
+
+
+def test_json_gives_lines_and_last_the_run(yard: MemoryAgent, run: Run) -> None:
+    """A script gets each line as an object, and last the run with its end."""
+    ends(yard, 0, "first")
+    said = run("run", "local", "settle", "--json")
+    assert said.lines[0] == {"output": {"run": 1, "line": "first"}}
+    assert said.result["run"]["ending"] == "succeeded"
+    ends(yard, 3, "broken")
+    failed = run("run", "local", "settle", "--json")
+    assert failed.status == 153
+    assert failed.result["error"]["code"] == "job-failed"
+    assert failed.result["run"]["exit_status"] == 3
+
+
+@pytest.mark.parametrize(
+    ("ending", "own", "status"),
+    [
+        ("succeeded", 0, 0),
+        ("succeeded", 4, 0),
+        ("failed", 1, 151),
+        ("failed", 104, 254),
+        ("failed", 105, 255),
+        ("failed", 255, 255),
+        ("failed", 0, 9),
+        ("failed", -9, 9),
+        ("failed", None, 9),
+        ("timed_out", -15, 9),
+        ("timed_out", 1, 9),
+        ("stopped", -15, 9),
+        ("interrupted", None, 9),
+        ("missed", None, 9),
+    ],
+)
+def test_the_exit_status_tells_whose_it_is(ending: str, own: int | None, status: int) -> None:
+    """A job's own status is given on so that it is none of Lading's; every other failure of a job is 9."""
+    assert exit_status_of({"ending": ending, "exit_status": own}) == status
+
+
+def test_a_size_is_chosen_for_a_run(yard: MemoryAgent, run: Run) -> None:
+    """A run gets the limits of the size that it is asked with; an unknown one starts nothing."""
+    ends(yard, 0)
+    assert run("run", "local", "settle", "--size", "large").status == 0
+    begun = yard.world.journal.run(1)
+    assert begun is not None
+    assert begun.spec is not None
+    assert (begun.size, begun.spec.resources.memory) == ("large", 1 << 30)
+    refused = run("run", "local", "settle", "--size", "huge")
+    assert refused.status == 2
+    assert "it has: large" in refused.err
+
+
+def test_what_is_not_there_is_not_run(yard: MemoryAgent, run: Run) -> None:
+    """An unknown job names those there are; an environment that serves nothing says how to deploy."""
+    said = run("run", "local", "sttle")
+    assert said.status == 2
+    assert "it has: settle" in said.err
+    empty = run("run", "stage", "settle")
+    assert empty.status == 2
+    assert "lading deploy stage" in empty.err
+    assert list(yard.world.journal.runs()) == []
+
+
+def test_no_secret_is_taken_as_an_argument(yard: MemoryAgent, run: Run) -> None:
+    """An argument that holds a secret's value is refused, and is kept nowhere."""
+    yard.world.secrets.put("shop/local", {"TOKEN": Secret("open-sesame")})  # type: ignore[attr-defined]
+    said = run("run", "local", "settle", "--", "--token=open-sesame")
+    assert said.status == 2
+    assert "open-sesame" not in said.err + said.out
+    assert list(yard.world.journal.runs()) == []
+
+
+def test_output_is_masked(yard: MemoryAgent, run: Run) -> None:
+    """A secret that a job prints is masked wherever it would be shown."""
+    yard.world.secrets.put("shop/local", {"TOKEN": Secret("open-sesame")})  # type: ignore[attr-defined]
+    ends(yard, 1, "say open-sesame now")
+    said = run("run", "local", "settle")
+    assert said.status == 151
+    assert "open-sesame" not in said.out + said.err
+    assert "say" in said.out
+    assert "open-sesame" not in run("runs", "local", "--json").out
+
+
+def test_runs_are_listed_followed_and_stopped(yard: MemoryAgent, run: Run) -> None:
+    """A run that goes on is listed and can be stopped; followed afterwards, it tells how it ended."""
+    detached = run("run", "local", "settle", "--detach", "--json").result["run"]
+    assert detached["ending"] is None
+    assert "runs" in run("runs", "local").out
+    assert "asked to end" in run("runs", "local", "--stop", "1").out
+    until(lambda: yard.world.journal.run(1).ending)  # type: ignore[union-attr]
+    followed = run("runs", "local", "--follow", "1")
+    assert followed.status == 9
+    assert "stopped" in followed.err
+    assert "had ended: stopped" in run("runs", "local", "--stop", "1").out
+    assert [one["ending"] for one in run("runs", "local", "settle", "--json").result["runs"]] == ["stopped"]
+    assert run("runs", "local", "--follow", "7").status == 2
+
+
+def test_a_run_of_elsewhere_is_not_followed(yard: MemoryAgent, run: Run) -> None:
+    """A number is looked for in the environment that is named."""
+    ends(yard, 0)
+    assert run("run", "local", "settle").status == 0
+    said = run("runs", "stage", "--follow", "1")
+    assert said.status == 2
+    assert "it is a run of shop in local" in said.err
+
+
+def test_ctrl_c_detaches(yard: MemoryAgent, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C leaves the run running, and says how to follow and how to stop it."""
+
+    def interrupt(*_asked: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lading.client.follow.follow_run", interrupt)
+    said = run("run", "local", "settle")
+    assert said.status == 130
+    assert "lading runs local --follow 1" in said.err
+    assert "lading runs local --stop 1" in said.err
+    going = yard.world.journal.run(1)
+    assert going is not None
+    assert (going.ending, going.stop) == (None, "")
+
+
+def test_an_environment_without_runs_says_so(yard: MemoryAgent, run: Run) -> None:
+    """Nothing to list is said, with the next step."""
+    assert "no job has run in local yet" in run("runs", "local").out
+    assert run("runs", "local", "--json").result == {"runs": []}
