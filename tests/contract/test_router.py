@@ -32,6 +32,10 @@ class TestMemoryRouter(RouterConformance):
         assert isinstance(router, MemoryRouter)
         return router.visit(environment, cookies)
 
+    def wait(self, router: Router, environment: str, path: str = "/") -> tuple[int, str]:
+        assert isinstance(router, MemoryRouter)
+        return router.wait(environment, path)
+
     def after_restart(self, router: Router) -> Router:
         return router
 
@@ -58,6 +62,15 @@ class TestTraefikRouter(RouterConformance):
 
     def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
         return self._ask(router, environment, "/", cookies, NO_PASS)
+
+    def wait(self, router: Router, environment: str, path: str = "/") -> tuple[int, str]:
+        base, _ = router.probe_address(environment)
+        try:
+            with urllib.request.urlopen(base + path, timeout=30.0) as answer:
+                return answer.status, str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code, "" if int(error.headers.get("Retry-After", "0")) > 0 else "does not say when"
 
     def _ask(self, router: Router, environment: str, path: str, cookies: dict[str, str], passing: Pass) -> str | None:
         base, host = router.probe_address(environment)

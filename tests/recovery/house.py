@@ -41,6 +41,7 @@ from lading.ports.store.memory import MemoryStore, make_layer
 
 PROJECT, ENVIRONMENT = "shop", "stage"
 KEY = f"{PROJECT}/{ENVIRONMENT}"
+ALONE = Environment(strategy=Strategy(kind="recreate", watch=1.0))
 TABLE = Environment(replicas={"web": 2}, strategy=Strategy(watch=1.0, keep_previous=60.0), env={"COLOUR": "blue"})
 
 
@@ -72,6 +73,7 @@ class House:
     world: World
     visits: Faults | None = None
     unserved: list[str] = dataclasses.field(default_factory=list)
+    crowded: list[str] = dataclasses.field(default_factory=list)
     acknowledged: list[str] = dataclasses.field(default_factory=list)
     served_before: bool = False
 
@@ -181,8 +183,8 @@ class House:
     def carry(self, rollout: Rollout) -> Rollout:
         return Engine(self.world).carry(rollout.id)
 
-    def deploy(self, version: str) -> Rollout:
-        return self.carry(self.open_deploy(version))
+    def deploy(self, version: str, table: Environment = TABLE) -> Rollout:
+        return self.carry(self.open_deploy(version, table))
 
     def with_faults(self, *faults: Fault) -> World:
         """Return the world with faults, asking at every point who would answer a request now."""
@@ -229,11 +231,22 @@ class House:
             self.acknowledged.append(row)
 
     def assert_served(self, point: str) -> None:
-        """Note the moment if a request would now find no running instance."""
+        """Note the moment if a request would now find no running instance, nor wait for one."""
+        routes = self.world.router.current(KEY)
+        if routes is not None and routes.hold:
+            return
         name = self.world.router.ask(KEY)  # type: ignore[attr-defined]
         state = self.world.runtime.look(name) if name is not None else None
         if state is None or not state.running:
             self.unserved.append(point)
+
+    def assert_alone(self, point: str) -> None:
+        """Note the moment if two releases run, where only one may."""
+        serving = self.record.serving
+        if serving is not None and serving.configuration.table.strategy.kind == "recreate":
+            names = self.world.runtime.running  # type: ignore[attr-defined]
+            if len({self.world.runtime.spec_of(name).rollout for name in names}) > 1:  # type: ignore[attr-defined]
+                self.crowded.append(point)
 
 
 class _Watching(Faults):
@@ -244,6 +257,7 @@ class _Watching(Faults):
     def visit(self, point: str) -> None:
         if self._house.served_before:
             self._house.assert_served(point)
+            self._house.assert_alone(point)
             self._house.write()
         super().visit(point)
 

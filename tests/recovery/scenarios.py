@@ -3,10 +3,11 @@
 import dataclasses
 from collections.abc import Callable
 
+from lading.model.manifest import Environment
 from lading.model.rollout import Rollout
 from lading.ports.checks.memory import MemoryChecks
 from lading.ports.database.memory import Data
-from tests.recovery.house import KEY, NEW, OLD, House
+from tests.recovery.house import ALONE, KEY, NEW, OLD, TABLE, House
 
 # Methods that only read: polling visits them hundreds of times in the same state.
 READING = (
@@ -38,6 +39,7 @@ class Scenario:
     name: str
     open: Callable[..., Rollout]
     outcome: str
+    table: Environment = TABLE
 
 
 def _deploy(house: House) -> Rollout:
@@ -84,6 +86,22 @@ def _migrate_badly(house: House) -> Rollout:
     return house.open_deploy("v2.1.0")
 
 
+def _alone(house: House) -> Rollout:
+    return house.open_deploy("v1.1.0", ALONE)
+
+
+def _alone_bad(house: House) -> Rollout:
+    assert isinstance(house.world.checks, MemoryChecks)
+    house.world.checks.fail("503", of="v1.2.0", path="/ready")
+    return house.open_deploy("v1.2.0", ALONE)
+
+
+def _alone_late(house: House) -> Rollout:
+    assert isinstance(house.world.checks, MemoryChecks)
+    house.world.checks.fail("500", name="status", path="/status", of=house.world.router.url(KEY))
+    return house.open_deploy("v1.3.0", ALONE)
+
+
 def _to_new(data: Data) -> int:
     data.revision = NEW
     return 0
@@ -97,13 +115,16 @@ SCENARIOS = {
     "first": Scenario("first", _first, "succeeded"),
     "migrate": Scenario("migrate", _migrate, "succeeded"),
     "migrate-badly": Scenario("migrate-badly", _migrate_badly, "unwound"),
+    "alone": Scenario("alone", _alone, "succeeded", ALONE),
+    "alone-bad": Scenario("alone-bad", _alone_bad, "unwound", ALONE),
+    "alone-late": Scenario("alone-late", _alone_late, "rolled_back", ALONE),
 }
 
 
 def build(scenario: str) -> House:
     house = House.build()
     if scenario != "first":
-        assert house.deploy("v1.0.0").outcome == "succeeded"
+        assert house.deploy("v1.0.0", SCENARIOS[scenario].table).outcome == "succeeded"
         databases = house.world.databases
         databases.contents[databases.provided["shop", "stage", "main"]] = Data(rows=["first"], revision=OLD)  # type: ignore[attr-defined]
         house.acknowledged.append("first")
@@ -129,6 +150,7 @@ def assert_sound(house: House, rollout: Rollout) -> None:
     record = house.record
     assert_data(house, rollout)
     assert house.unserved == []
+    assert house.crowded == []
     assert house.world.journal.unfinished() == []
     serving = record.serving
     if rollout.outcome == "succeeded":

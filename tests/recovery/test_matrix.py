@@ -70,6 +70,7 @@ def test_fails_for_good(scenario: str, point: str, at: int) -> None:
     ended = house.carry_through(rollout.id, faulty)
     assert ended.outcome in ("succeeded", "unwound", "rolled_back", "stuck")
     assert house.unserved == []
+    assert house.crowded == []
     assert house.world.journal.unfinished() == []
     if ended.outcome == "stuck":
         assert house.record.alert

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from lading.engine.routes import generation_of, routes_of
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Pinned
 from lading.model.errors import LadingError
+from lading.model.plan import Stop
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +133,8 @@ class Supervisor:
             current = self._world.journal.environment(record.project, record.name)
             if current is None or current.serving is None:
                 return
+            if self._waits_for_nobody(current):
+                self._clear_the_way(current)
             for spec in self._mine(current, current.serving):
                 self._carefully(
                     f"restarting {spec.label} of {record.key}",
@@ -146,12 +149,33 @@ class Supervisor:
         """Bring holds to their end whose carrier died; tell whether one goes on: then nothing may be started."""
         return any(self._world.runtime.settle(name) is None for name in self._world.runtime.unsettled(key))
 
+    def _waits_for_nobody(self, record: EnvironmentRecord) -> bool:
+        """Tell whether requests wait although no rollout is there any more that would let them be answered."""
+        routes = self._world.router.current(record.key)
+        return routes is not None and routes.hold > 0 and not self._in_rollout(record)
+
+    def _clear_the_way(self, record: EnvironmentRecord) -> None:
+        """End what a stuck rollout left running: what serves is to run alone, and then to be routed to."""
+        for spec in list(leftovers(self._world, record)):
+            self._remove(spec)
+        self._unrouted.add(record.key)
+
     def _mine(self, record: EnvironmentRecord, unit: Pinned) -> tuple[InstanceSpec, ...]:
         # While a rollout hands the workers over, which of them should run is the engine's business; and one that got
         # stuck may have left those of the other release running.
         if self._in_rollout(record) or any(self._runs(spec) for spec in _other_workers(record)):
-            return unit.web
+            stopped = set(self._stopped_by_rollout(record))
+            return tuple(spec for spec in unit.web if spec.name not in stopped)
         return unit.instances
+
+    def _stopped_by_rollout(self, record: EnvironmentRecord) -> Iterator[str]:
+        """Yield the names of the instances that a rollout has begun to stop, so that its candidate runs alone."""
+        for rollout in self._world.journal.unfinished():
+            if (rollout.project, rollout.environment) == (record.project, record.name):
+                begun = {mark.step for mark in self._world.journal.marks(rollout.id)}
+                for index, step in enumerate(rollout.plan.steps):
+                    if isinstance(step, Stop) and index in begun:
+                        yield from (spec.name for spec in step.instances)
 
     def _runs(self, spec: InstanceSpec) -> bool:
         state = self._world.runtime.look(spec.name)
@@ -196,7 +220,7 @@ class Supervisor:
         if current is None:
             # Within a rollout, what is routed nowhere was withdrawn by it.
             return not self._in_rollout(record)
-        return current.generation == generation_of(unit)
+        return current.generation == generation_of(unit) or self._waits_for_nobody(record)
 
     # retiring
 

@@ -19,6 +19,8 @@ FACTS = (
     "checks",
     "lost_requests",
     "held_seconds",
+    "gap_seconds",
+    "turned_away",
     "exit",
     "seconds",
     "reason",

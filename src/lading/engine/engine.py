@@ -245,8 +245,9 @@ class _Passage:
         """Start the prober again when the agent died while it asked; its count begins anew, and that is said."""
         steps = list(enumerate(self._rollout.plan.steps))
         asking = [i for i, step in steps if step.kind == "prober" and self._ledger.marked(i, "forward", "outcome")]
-        drained = [i for i, step in steps if step.kind == "drain" and self._ledger.marked(i, "forward", "outcome")]
-        if not asking or drained or probing.count(self._context).requests:
+        # What comes after the drain, where there is one, asks nobody any more.
+        over = [i for i, step in steps if step.kind in ("drain", "attest") and self._marked(i)]
+        if not asking or over or probing.count(self._context).requests:
             return
         index = asking[0]
         step = self._rollout.plan.steps[index]
@@ -260,6 +261,9 @@ class _Passage:
             return
         self._ledger.write(index, "forward", "outcome", result={"anew": True})
         self._tell("warning", index, step, "the agent was interrupted: lost requests are counted anew from here")
+
+    def _marked(self, index: int) -> bool:
+        return self._ledger.marked(index, "forward", "outcome") is not None
 
     def _enter(self, index: int, step: Step) -> None:
         self._context.index, self._context.step = index, step

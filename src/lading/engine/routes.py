@@ -1,5 +1,7 @@
 """From a unit to its routes: addresses are looked up when they are applied, so a restarted instance is found."""
 
+import msgspec
+
 from lading.engine.edge import edge_of
 from lading.engine.world import World
 from lading.model.environment import Backend, EnvironmentRecord, Pinned, Routes, ServiceRoute
@@ -29,6 +31,18 @@ def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
         services=tuple(services),
         edge=edge_of(world, record.key, unit.configuration),
     )
+
+
+def held_routes(world: World, record: EnvironmentRecord, unit: Pinned, number: int, limit: float) -> Routes:
+    """Return the routes by which requests for a unit wait, ``limit`` seconds each, while rollout ``number`` goes on."""
+    routes = routes_of(world, record, unit)
+    services = tuple(msgspec.structs.replace(one, backends=(), ready=None, affinity=False) for one in routes.services)
+    return msgspec.structs.replace(routes, generation=gap_generation(number), services=services, hold=limit)
+
+
+def gap_generation(number: int) -> str:
+    """Return the name under which the router counts the requests that wait in rollout ``number``."""
+    return f"r{number}-gap"
 
 
 def generation_of(unit: Pinned) -> str:

@@ -41,6 +41,7 @@ def advise(data: dict[str, Any]) -> Findings:
     _advise_given(data, findings)
     _advise_relaxed(data, findings)
     _advise_production(data, findings)
+    _advise_recreate(data, findings)
     return findings
 
 
@@ -82,3 +83,13 @@ def _advise_production(data: dict[str, Any], findings: Findings) -> None:
         findings.add(
             ("environments",), "names no environment, so there is nowhere to deploy to", "add [environments.local]"
         )
+
+
+def _advise_recreate(data: dict[str, Any], findings: Findings) -> None:
+    for path, environment in tables(data, "environments"):
+        strategy = environment.get("strategy")
+        kind = strategy.get("kind") if isinstance(strategy, dict) else strategy
+        for name, number in items(environment, "replicas"):
+            if kind == "recreate" and isinstance(number, int) and number > 1:
+                remedy = "leave it at 1, if only one may run"
+                findings.add((*path, "replicas", name), f"runs {number} at once, and recreate is for one alone", remedy)

@@ -10,7 +10,13 @@ _STRATEGY = Either(
     Choice("blue-green", "canary", "recreate"),
     Table(
         (
-            Key("kind", Choice("blue-green", "canary", "recreate"), "How traffic moves.", example='"blue-green"'),
+            Key(
+                "kind",
+                Choice("blue-green", "canary", "recreate"),
+                "How traffic moves: the new release starts beside the old one and takes over at once, or share by "
+                "share, or starts when the old one has stopped, for programs of which only one may run.",
+                example='"blue-green"',
+            ),
             Key(
                 "watch",
                 Duration(most=86400),
@@ -45,7 +51,8 @@ _STRATEGY = Either(
             Key(
                 "hold",
                 Duration(least=1, most=600),
-                "How long a migration may let requests wait; one that takes longer is undone.",
+                "How long a request may wait: while a migration runs, which is undone when it takes longer, and while "
+                "a release is recreated, when who waits longer is told to try again.",
                 example='"10s"',
             ),
         ),

@@ -113,8 +113,8 @@ RULES: tuple[Rule, ...] = (
         "environments.*.strategy.kind",
         "is not done by this version yet",
         'use "blue-green"',
-        lambda value, _manifest, _environment: value != "blue-green",
-        '"canary" and "recreate"',
+        lambda value, _manifest, _environment: value == "canary",
+        '"canary"',
     ),
     Rule("environments.*.strategy.canary", _LATER, 'use kind = "blue-green"'),
     Rule(

@@ -199,7 +199,9 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
 class Routes(msgspec.Struct, frozen=True, kw_only=True):
     """All routes of one environment; they switch in one act.
 
-    ``generation`` names the rollout they belong to, so that the router's counters are kept per release.
+    ``generation`` names the rollout they belong to, so that the router's counters are kept per release. ``hold`` above
+    0 lets every request wait, that many seconds at most, until routes without it are in force: meanwhile no instance
+    is asked, and backends may be left out.
     """
 
     environment: str
@@ -208,6 +210,7 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     domain: str | None = None
     services: tuple[ServiceRoute, ...] = ()
     edge: Edge = Edge()
+    hold: float = 0.0
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):

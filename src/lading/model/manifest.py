@@ -252,7 +252,8 @@ class Limits(_Value, frozen=True, kw_only=True, omit_defaults=True):
 class Strategy(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """How traffic moves: ``watch`` seconds of observation after cutover, ``errors`` the tolerated share of 5xx answers,
     ``drain_limit`` seconds an old instance may finish streams, ``keep_previous`` seconds it stays up for an instant
-    way back, ``canary`` the first share of traffic, ``hold`` the seconds for which a migration may let requests wait.
+    way back, ``canary`` the first share of traffic, ``hold`` the seconds for which a migration, or the
+    gap of ``recreate``, may let requests wait.
     """
 
     kind: Literal["blue-green", "canary", "recreate"] = "blue-green"

@@ -123,6 +123,27 @@ def revision_text(revision: tuple[str, ...]) -> str:
     return ", ".join(revision) if len(revision) <= REVISIONS_SHOWN else f"{len(revision)} migrations"
 
 
+class Stop(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="stop"):
+    """Let requests wait, ``limit`` seconds each, and stop every previous instance with its grace; the undo starts them.
+
+    ``unit`` is what they belong to. From here until the cutover nothing answers: the bill tells for how long.
+    """
+
+    undo_text: ClassVar[str] = "previous release again"
+    instances: tuple[InstanceSpec, ...]
+    unit: Pinned
+    limit: float
+
+    @property
+    def subject(self) -> str:
+        return _labels(self.instances)
+
+    @property
+    def detail(self) -> str:
+        waiting = f", requests wait {self.limit:g} s at most" if self.unit.web else ""
+        return f"{self.unit.release.version}{waiting}"
+
+
 class Start(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="start"):
     """Start instances beside what serves."""
 
@@ -200,7 +221,8 @@ class Probing(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="prob
 class Cutover(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="cutover"):
     """Move all routes of the environment to ``to`` in one act; the undo moves them back to ``back``.
 
-    ``history`` and ``history_after`` are the environment's ways back before and after, as rollout numbers.
+    ``history`` and ``history_after`` are the environment's ways back before and after, as rollout numbers. ``alone``
+    says that a :class:`Stop` went before it: ``back`` does not run, and its undo lets requests wait until it does.
     """
 
     undo_text: ClassVar[str] = "route back"
@@ -208,6 +230,7 @@ class Cutover(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="cuto
     back: Pinned | None
     history: tuple[int, ...] = ()
     history_after: tuple[int, ...] = ()
+    alone: bool = False
 
     @property
     def subject(self) -> str:
@@ -216,7 +239,7 @@ class Cutover(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="cuto
     @property
     def detail(self) -> str:
         before = self.back.release.version if self.back else "nothing"
-        return f"{before} → {self.to.release.version}   at once"
+        return f"{before} → {self.to.release.version}   {'for whoever waits' if self.alone else 'at once'}"
 
 
 class Workers(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="workers"):
@@ -287,6 +310,7 @@ Step = (
     | Fetch
     | Rehearse
     | Migrate
+    | Stop
     | Start
     | Health
     | Ready

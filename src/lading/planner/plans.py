@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.plan import Plan, Step
 from lading.model.release import Release
-from lading.planner import blue_green, migrating
+from lading.planner import blue_green, migrating, recreate
 from lading.planner.units import unit_of
+
+_STOPS_FIRST = "what serves is stopped before it starts again: requests wait meanwhile"
 
 
 def plan_release(number: int, kind: str, release: Release, configuration: Configuration, observed: Observed) -> Plan:
@@ -17,14 +19,20 @@ def plan_release(number: int, kind: str, release: Release, configuration: Config
         unit,
         observed,
         reasons=(*_reasons(unit, observed.record), *migrating.reasons(release, observed, migrates=True)),
-        steps=blue_green.steps(
-            unit, observed.record, back_to_earlier=False, warm=False, migrations=tuple(migrating.steps(unit, observed))
-        ),
+        steps=_forward(unit, observed),
     )
 
 
 def plan_rollback(unit: Pinned, observed: Observed) -> Plan:
     """Plan to return to an earlier unit exactly as it ran: digest, configuration, secret versions, health contract."""
+    if _one_at_a_time(unit, observed.record.serving):
+        return _plan(
+            "rollback",
+            unit,
+            observed,
+            reasons=(_STOPS_FIRST, *migrating.reasons(unit.release, observed, migrates=False)),
+            steps=recreate.steps(unit, observed.record, back_to_earlier=True),
+        )
     warm = bool(unit.web) and all(spec.name in observed.running for spec in unit.web)
     reason = (
         "its instances are still up: going back is a route change"
@@ -38,6 +46,22 @@ def plan_rollback(unit: Pinned, observed: Observed) -> Plan:
         reasons=(reason, *_opened(unit, observed.record), *migrating.reasons(unit.release, observed, migrates=False)),
         steps=blue_green.steps(unit, observed.record, back_to_earlier=True, warm=warm),
     )
+
+
+def _forward(unit: Pinned, observed: Observed) -> tuple[Step, ...]:
+    migrations = tuple(migrating.steps(unit, observed))
+    if _kind(unit) == "recreate":
+        return recreate.steps(unit, observed.record, back_to_earlier=False, migrations=migrations)
+    return blue_green.steps(unit, observed.record, back_to_earlier=False, warm=False, migrations=migrations)
+
+
+def _kind(unit: Pinned) -> str:
+    return unit.configuration.table.strategy.kind
+
+
+def _one_at_a_time(unit: Pinned, serving: Pinned | None) -> bool:
+    """Tell whether a unit may not be started beside what serves: either of them asked to be alone."""
+    return serving is not None and "recreate" in (_kind(unit), _kind(serving))
 
 
 def is_noop(release: Release, configuration: Configuration, observed: Observed) -> bool:
@@ -81,7 +105,7 @@ def _reasons(unit: Pinned, record: EnvironmentRecord) -> tuple[str, ...]:
             "same digest, other configuration: a configuration change is a rollout of the release that serves",
             *_other_secrets(unit, record.serving),
         )
-    return ()
+    return (_STOPS_FIRST,) if _kind(unit) == "recreate" else ()
 
 
 def _opened(unit: Pinned, record: EnvironmentRecord) -> Iterator[str]:

@@ -28,6 +28,12 @@ def services_of(name: str, service: ServiceRoute, cookie: Plain, interval: float
     }
 
 
+def waiting_room(name: str, port: int | None) -> Plain:
+    """Return the service whose requests wait behind a port; without one, which is soon mended, they get 503."""
+    servers = [] if port is None else [{"url": f"http://127.0.0.1:{port}"}]
+    return {name: {"loadBalancer": {"servers": servers, "serversTransport": TRANSPORT, "passHostHeader": True}}}
+
+
 def _balancer(service: ServiceRoute, cookie: Plain) -> Plain:
     balancer: Plain = {
         "servers": [{"url": f"http://{backend.address}"} for backend in service.backends],

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import msgspec
 
 from lading.model.environment import Routes, ServiceRoute
-from lading.ports.router.rules import refusal
+from lading.ports.router.rules import asks, refusal
 from lading.router import guard
-from lading.router.balancing import TRANSPORT, Plain, cookie_of, services_of
+from lading.router.balancing import TRANSPORT, Plain, cookie_of, services_of, waiting_room
 
 HEAD = b"# routes: "
 LOADED = "lading-loaded"
@@ -37,7 +37,8 @@ def service_name(environment: str, generation: str, service: str) -> str:
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the file depends on besides the routes: the environments' local ports, whether domains are served at all
     (``public``), the files of the placeholder certificate, seconds between ready checks; the key of the passes by which
-    our own checks get past an edge (empty: they have none), and this host's addresses that they may come from.
+    our own checks get past an edge (empty: they have none), and this host's addresses that they may come from; by
+    environment and path the ports where requests wait.
     """
 
     ports: Mapping[str, int] = {}
@@ -46,6 +47,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     interval: float = 1.0
     pass_key: str = ""
     own: tuple[str, ...] = ()
+    rooms: Mapping[str, Mapping[str, int]] = {}
 
 
 def render(routes: Mapping[str, Routes], around: Surroundings) -> tuple[bytes, str]:
@@ -107,7 +109,10 @@ def _add_service(http: Plain, routes: Routes, service: ServiceRoute, around: Sur
     name = service_name(routes.environment, routes.generation, service.service)
     # Environments answer by plain HTTP, and a cookie kept to TLS would never come back.
     cookie = cookie_of(routes.environment, service.service, secure=False)
-    http["services"] |= services_of(name, service, cookie, around.interval)
+    if routes.hold:
+        http["services"] |= waiting_room(name, around.rooms.get(routes.environment, {}).get(asks(service)))
+    else:
+        http["services"] |= services_of(name, service, cookie, around.interval)
     prefix = service.path.rstrip("/")
     router: Plain = {"service": name, "priority": PRIORITY + len(prefix)}
     if service.strip_prefix and prefix:

@@ -19,6 +19,7 @@ from lading.router.control import Control, State
 from lading.router.identity import read_json, write_whole
 from lading.router.passing import own_addresses, pass_key, pass_of, probe_host
 from lading.router.render import Surroundings, names, parse, render
+from lading.router.rooms import Rooms
 from lading.router.settings import RouterSettings
 from lading.router.tally import Tally
 
@@ -38,6 +39,7 @@ class TraefikRouter:
         self.settings = settings or RouterSettings()
         self._control = Control(self.root, self.settings)
         self._tally = Tally()
+        self._rooms = Rooms(self.root / "rooms")
         self._threads = threading.RLock()
         self._depth = 0
         self._file = self.root / "routes" / "routes.yml"
@@ -52,6 +54,10 @@ class TraefikRouter:
         """
         with self._alone():
             since = log_size(self.root / "traefik.log")
+            # Those whose requests wait: the file names the ports of their rooms.
+            for routes in self._load().values():
+                if routes.hold:
+                    self._rooms.open(routes)
             self._write_current()
             # Those in force too: an environment that is about to move keeps its old port until it has moved.
             in_force = {routes.port for routes in self._load().values() if routes.port is not None}
@@ -60,11 +66,13 @@ class TraefikRouter:
             with self._api() as api:
                 if not api.await_revision(revision, self.settings.confirm_within):
                     raise self._unconfirmed("routes last applied", since)
+            self._rooms.settle(self._load())
 
     def stop(self) -> None:
         """End Traefik and the holder, giving requests under way their grace. Idempotent; routes and ports are kept."""
         with self._alone():
             self._control.stop()
+            self._rooms.close()
 
     def missing(self) -> Mapping[str, str]:
         """Return the environments whose local port another program holds, with the reason."""
@@ -123,7 +131,13 @@ class TraefikRouter:
             in_force = self._load()
             check_against(routes, in_force.values())
             self._need_way_in(routes)
-            self._switch(routes.environment, {**in_force, routes.environment: routes}, routes)
+            if routes.hold:
+                self._rooms.open(routes)
+            try:
+                self._switch(routes.environment, {**in_force, routes.environment: routes}, routes)
+            finally:
+                # Whatever came of it: who waits is passed on to what is in force now.
+                self._rooms.settle(self._load())
 
     def withdraw(self, environment: str) -> None:
         """Remove all routes of an environment."""
@@ -132,6 +146,7 @@ class TraefikRouter:
             if environment in in_force:
                 rest = {key: routes for key, routes in in_force.items() if key != environment}
                 self._switch(environment, rest, None)
+                self._rooms.settle(rest)
 
     def current(self, environment: str) -> Routes | None:
         """Return the routes in force, as the router's own file has them."""
@@ -267,6 +282,7 @@ class TraefikRouter:
             interval=self.settings.check_interval,
             pass_key=pass_key(self.root),
             own=own_addresses(self.settings),
+            rooms=self._rooms.ports(),
         )
 
     def _api(self) -> Api:

@@ -34,7 +34,7 @@ CASES = {
     "environments.stage.host": HEAD + STAGE + 'host = "https://example.org"\n',
     "environments.stage.access": HEAD + STAGE + 'access = { allow = ["192.0.2.0/24"] }\n',
     "environments.stage.egress": HEAD + STAGE + "egress = { web = [] }\n",
-    "environments.stage.strategy.kind": HEAD + STAGE + 'strategy = "recreate"\n',
+    "environments.stage.strategy.kind": HEAD + STAGE + 'strategy = "canary"\n',
     "environments.stage.databases": HEAD
     + '[databases.main]\nengine = "sqlite"\nenv = "U"\n'
     + STAGE

@@ -18,6 +18,7 @@ from lading.engine.acts import (
     rehearse,
     smoke,
     start,
+    stop,
     waiting,
     watch,
     workers,
@@ -29,6 +30,7 @@ ACTS: Final[dict[type, Callable[..., Any]]] = {
     plan.Fetch: fetch.act,
     plan.Rehearse: rehearse.act,
     plan.Migrate: migrate.act,
+    plan.Stop: stop.act,
     plan.Start: start.act,
     plan.Health: waiting.act_health,
     plan.Ready: waiting.act_ready,
@@ -46,6 +48,7 @@ ACTS: Final[dict[type, Callable[..., Any]]] = {
 UNDOS: Final[dict[type, Callable[..., Any]]] = {
     plan.Rehearse: rehearse.undo,
     plan.Migrate: migrate.undo,
+    plan.Stop: stop.undo,
     plan.Start: start.undo,
     plan.Probing: probing.undo,
     plan.Cutover: cutover.undo,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lading.engine.acts import probing
+from lading.engine.acts import probing, stop
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.bill import Envelope, Statement
@@ -60,6 +60,7 @@ def facts_of(context: Context) -> dict[str, Any]:
         "configuration": unit.configuration.revision if unit is not None else "",
         "secret_versions": unit.configuration.secret_versions if unit is not None else {},
     }
+    facts |= stop.facts_of(context)
     if migrations := _migrations(context.rollout.plan, marks):
         facts["migrations"] = migrations
         facts["held_seconds"] = round(sum(one["held"] for one in migrations.values()), 4)

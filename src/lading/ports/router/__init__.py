@@ -34,6 +34,10 @@ class Router(Protocol):
         A service's requests are spread over its instances. With ``affinity`` a client that keeps its cookie is
         answered by one instance; when that is gone, by another from then on.
 
+        Routes with ``hold`` let requests wait, also when the agent dies, until routes without it are applied, which
+        then answer them. Who has waited that long gets 503 with ``Retry-After``, having reached no instance; so does
+        whoever waits when the routes are withdrawn.
+
         Applying what already stands confirms and changes nothing. When it cannot be confirmed, raise and leave the
         earlier routes in force.
         """

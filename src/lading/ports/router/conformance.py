@@ -1,7 +1,7 @@
 """What every Router must keep, as tests: subclass it and give ``router`` and the three hooks."""
 
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 
@@ -45,6 +45,10 @@ class RouterConformance(ABC):
     @abstractmethod
     def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
         """Ask as a browser does that holds ``cookies``, put there what it is given, and return who answered."""
+
+    @abstractmethod
+    def wait(self, router: Router, environment: str, path: str = "/") -> tuple[int, str]:
+        """Send a request and wait for its answer: (200, who answered), or (503, "") when it said when to try again."""
 
     @abstractmethod
     def after_restart(self, router: Router) -> Router:
@@ -114,6 +118,60 @@ class RouterConformance(ABC):
             assert len(names) == 1
             assert names <= {backend.instance for backend in routes.services[0].backends}
         assert {self.visit(router, STAGE, {}) for _ in range(6)} == {"web-1a", "web-1b"}
+
+    def held(self, routes: Routes, seconds: float) -> Routes:
+        """Return what lets the requests of these routes wait."""
+        services = tuple(msgspec.structs.replace(service, backends=()) for service in routes.services)
+        generation = f"{routes.generation}-gap"
+        return msgspec.structs.replace(routes, generation=generation, services=services, hold=seconds)
+
+    def test_requests_wait_until_there_is_who_answers(self, router: Router) -> None:
+        """While routes are held no instance is asked; those that waited are answered by what is applied next."""
+        first, second = (self.routes(router, STAGE, f"r{n}", f"web-{n}") for n in (1, 2))
+        router.apply(first)
+        for after, name in ((second, "web-2"), (first, "web-1")):
+            router.apply(self.held(first, 20.0))
+            router.apply(self.held(first, 20.0))
+            with ThreadPoolExecutor(4) as pool:
+                waiting = [pool.submit(self.wait, router, STAGE) for _ in range(4)]
+                done, _ = wait(waiting, timeout=0.2)
+                assert not done
+                router.apply(after)
+                assert {answer.result(10.0) for answer in waiting} == {(200, name)}
+            assert self.ask(router, STAGE) == name
+            assert router.current(STAGE) == after
+
+    def test_who_waits_too_long_is_told_to_try_again(self, router: Router) -> None:
+        """A request that nobody can answer in time gets 503 with Retry-After, and so does who comes after it."""
+        routes = self.routes(router, STAGE, "r1", "web-1")
+        router.apply(routes)
+        router.apply(self.held(routes, 0.2))
+        assert [self.wait(router, STAGE) for _ in range(2)] == [(503, "")] * 2
+        router.apply(routes)
+        assert self.wait(router, STAGE) == (200, "web-1")
+
+    def test_who_waits_is_not_forgotten_when_the_agent_dies(self, router: Router) -> None:
+        """Requests wait over the agent's death, and the next one's routes answer them."""
+        routes = self.routes(router, STAGE, "r1", "web-1")
+        router.apply(routes)
+        router.apply(self.held(routes, 20.0))
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(self.wait, router, STAGE)
+            heir = self.after_restart(router)
+            heir.ensure()
+            assert heir.current(STAGE) == self.held(routes, 20.0)
+            heir.apply(routes)
+            assert waiting.result(10.0) == (200, "web-1")
+
+    def test_nobody_waits_for_what_was_withdrawn(self, router: Router) -> None:
+        """Who waits when the routes are withdrawn is told so at once."""
+        routes = self.routes(router, STAGE, "r1", "web-1")
+        router.apply(self.held(routes, 20.0))
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(self.wait, router, STAGE)
+            assert not wait([waiting], timeout=0.2).done
+            router.withdraw(STAGE)
+            assert waiting.result(10.0) == (503, "")
 
     def with_affinity(self, routes: Routes) -> Routes:
         """Return routes whose services keep a client on an instance."""

@@ -35,6 +35,7 @@ class MemoryRouter:
         self._ports: dict[str, int] = {}
         self._counters: dict[tuple[str, str], Counters] = {}
         self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
 
     def ensure(self) -> None:
         """Count the call; the memory router always runs."""
@@ -79,6 +80,7 @@ class MemoryRouter:
             if self._routes.get(routes.environment) != routes:
                 self._routes[routes.environment] = routes
                 self.applied.append(routes)
+                self._changed.notify_all()
             self._counters.setdefault((routes.environment, routes.generation), Counters())
 
     def withdraw(self, environment: str) -> None:
@@ -86,6 +88,7 @@ class MemoryRouter:
         with self._lock:
             if self._routes.pop(environment, None) is not None:
                 self.withdrawn.append(environment)
+                self._changed.notify_all()
 
     def current(self, environment: str) -> Routes | None:
         """Return the routes in force."""
@@ -131,13 +134,26 @@ class MemoryRouter:
 
     def ask(self, environment: str, path: str = "/", passing: Pass = NO_PASS) -> str | None:
         """Return the name of the instance that would answer a stranger's request (with a pass: one from this host),
-        None when nobody would.
+        None when nobody would, or when it would wait.
         """
         routes = self._routes.get(environment)
         if routes is not None and passing != self.pass_for(environment) and (routes.edge.allow or routes.edge.logins):
             return None
-        service = service_for(routes, path) if routes is not None else None
+        service = service_for(routes, path) if routes is not None and not routes.hold else None
         return service.backends[0].instance if service is not None else None
+
+    def wait(self, environment: str, path: str = "/") -> tuple[int, str]:
+        """Ask with patience: return (200, who answered), or (503, "") for who has waited in vain."""
+        with self._changed:
+            routes = self._routes.get(environment)
+            if routes is not None and routes.hold:
+                self._changed.wait_for(lambda: not self._holds(environment), timeout=routes.hold)
+            name = self.ask(environment, path)
+            return (200, name) if name is not None else (503, "")
+
+    def _holds(self, environment: str) -> bool:
+        routes = self._routes.get(environment)
+        return routes is not None and routes.hold > 0
 
     def visit(self, environment: str, cookies: dict[str, str], path: str = "/") -> str | None:
         """Answer a browser's request: whose turn it is, or who its cookie names where the service has affinity."""

@@ -31,7 +31,7 @@ def check_routes(routes: Routes) -> None:
     _check_edge(key, routes.edge)
     seen: dict[str, str] = {}
     for service in routes.services:
-        _check_service(key, service)
+        _check_service(key, service, held=routes.hold > 0)
         path = service.path.rstrip("/") or "/"
         if path in seen:
             raise refusal(key, f"services {seen[path]} and {service.service} both claim the path {service.path}")
@@ -40,11 +40,11 @@ def check_routes(routes: Routes) -> None:
         raise refusal(key, "a service has two routes")
 
 
-def _check_service(key: str, service: ServiceRoute) -> None:
+def _check_service(key: str, service: ServiceRoute, *, held: bool) -> None:
     name = service.service
     _demand(key, NAME, name, "a service should have a plain name")
     _demand(key, PATH, service.path, f"the path of {name} should be plain, such as /api")
-    if not service.backends:
+    if not service.backends and not held:
         raise refusal(key, f"service {name} has no instance to send requests to")
     for backend in service.backends:
         _demand(key, NAME, backend.instance, f"an instance of {name} should have a plain name")
@@ -116,6 +116,12 @@ def port_taken(environment: str, happened: str) -> LadingError:
         hint="free the port (ss -ltnp shows who has it), or write another one in lading.toml: "
         f"port = … in [environments.{environment.rpartition('/')[2]}]",
     )
+
+
+def asks(service: ServiceRoute) -> str:
+    """Return which requests a service's instances see, and under which paths: the same for interchangeable routes."""
+    path = service.path.rstrip("/") or "/"
+    return f"{path} without its prefix" if service.strip_prefix else path
 
 
 def service_for(routes: Routes, path: str) -> ServiceRoute | None:

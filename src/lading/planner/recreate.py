@@ -1,0 +1,31 @@
+"""The strategy ``recreate``, for programs of which only one may run: stop, then start; requests wait meanwhile."""
+
+from lading.model.environment import EnvironmentRecord, Pinned
+from lading.model.plan import Step, Stop, Workers
+from lading.planner import parts
+
+
+def steps(
+    unit: Pinned, record: EnvironmentRecord, *, back_to_earlier: bool, migrations: tuple[Step, ...] = ()
+) -> tuple[Step, ...]:
+    """Return the steps to bring an environment to ``unit`` with no instance of the previous release beside it.
+
+    Whatever can be done while the previous release serves is done before it is stopped. Nothing of it is kept up for
+    the way back: going back is the same in the other direction.
+    """
+    serving = record.serving
+    strategy = unit.configuration.table.strategy
+    stop = Stop(instances=serving.instances, unit=serving, limit=strategy.hold) if serving is not None else None
+    return (
+        *parts.prepare(unit, migrations, warm=False),
+        *parts.switch(
+            unit,
+            record,
+            back_to_earlier=back_to_earlier,
+            before=(*((stop,) if stop is not None else ()), *parts.candidate(unit, warm=False)),
+            alone=stop is not None,
+        ),
+        *((Workers(stop=(), start=unit.workers),) if unit.workers else ()),
+        *parts.verify(unit, record),
+        *parts.conclude(unit),
+    )
