@@ -9,7 +9,7 @@ from lading.engine.done import Done
 from lading.model.bill import Envelope, Statement
 from lading.model.canonical import digest_of
 from lading.model.environment import Pinned
-from lading.model.plan import Attest, Migrate, Plan
+from lading.model.plan import Attest, Migrate, Plan, Workers
 from lading.model.rollout import Mark
 
 
@@ -61,12 +61,22 @@ def facts_of(context: Context) -> dict[str, Any]:
         "secret_versions": unit.configuration.secret_versions if unit is not None else {},
     }
     facts |= stop.facts_of(context)
+    facts |= _worker_gap(context.rollout.plan, marks)
     if migrations := _migrations(context.rollout.plan, marks):
         facts["migrations"] = migrations
         facts["held_seconds"] = round(sum(one["held"] for one in migrations.values()), 4)
     if any(mark.result.get("anew") for mark in marks):
         facts["interrupted"] = "the agent was interrupted: requests before its last start are not counted"
     return facts
+
+
+def _worker_gap(plan: Plan, marks: Sequence[Mark]) -> dict[str, Any]:
+    """Return for how long no worker ran, where those of the previous release were stopped first."""
+    for mark in reversed(marks):
+        step = plan.steps[mark.step]
+        if isinstance(step, Workers) and step.stop and (mark.phase, mark.direction) == ("outcome", "forward"):
+            return {"worker_gap_seconds": mark.result["gap_seconds"]}
+    return {}
 
 
 def _migrations(plan: Plan, marks: Sequence[Mark]) -> dict[str, dict[str, Any]]:
