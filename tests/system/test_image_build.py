@@ -3,6 +3,7 @@
 import json
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -10,15 +11,15 @@ import zstandard
 from lading.build import image as module
 from lading.docker import Engine
 from lading.model.errors import LadingError
-from lading.model.manifest import Build
-from lading.model.release import Release
+from lading.model.manifest import Build, Service
+from lading.model.release import FILES, Release
 from tests.containers import engine_shared, with_engine
 from tests.unit.build.archives import Yard
 
 pytestmark = pytest.mark.system
 
 DOCKERFILE = "FROM python:3.11-slim\nWORKDIR /srv\nCOPY . .\nUSER 10001\nENV LEVEL=info\nHEALTHCHECK CMD false\n"
-FILES: dict[str, str | bytes] = {"Dockerfile": DOCKERFILE, "app.py": "print('hello')\n"}
+SOURCE: dict[str, str | bytes] = {"Dockerfile": DOCKERFILE, "app.py": "print('hello')\n"}
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,10 @@ def names(yard: Yard, release: Release) -> set[str]:
 @with_engine
 def test_the_same_source_gives_the_same_release(yard: Yard) -> None:
     """The digest says what the image is, not when it was built: its configuration and layers."""
-    first = build(yard, FILES)
-    assert build(yard, FILES).digest == first.digest
-    assert build(yard, {**FILES, "app.py": "print('hello again')\n"}).digest != first.digest
-    assert build(yard, {**FILES, "Dockerfile": DOCKERFILE.replace("info", "debug")}).digest != first.digest
+    first = build(yard, SOURCE)
+    assert build(yard, SOURCE).digest == first.digest
+    assert build(yard, {**SOURCE, "app.py": "print('hello again')\n"}).digest != first.digest
+    assert build(yard, {**SOURCE, "Dockerfile": DOCKERFILE.replace("info", "debug")}).digest != first.digest
     (artifact,) = first.artifacts
     with yard.store.open(artifact.layer("config").digest) as blob:
         config = json.load(blob)
@@ -136,3 +137,27 @@ def test_a_missing_dockerfile_is_said(yard: Yard) -> None:
     with pytest.raises(LadingError) as refused:
         build(yard, {"app.py": ""})
     assert "the commit has no file Dockerfile" in refused.value.happened
+
+
+@with_engine
+def test_of_an_image_that_is_only_served_from_only_that_is_kept(yard: Yard) -> None:
+    """A front end's builder may be large: where nothing runs from it, its files alone become part of the release."""
+    front = "FROM python:3.11-slim\nWORKDIR /app\nRUN mkdir dist && echo page > dist/index.html\n"
+    ui = Service(build="app", static="dist")
+    release = yard.build({"Dockerfile": front}, build=Build(dockerfile="Dockerfile"), services={"ui": ui})
+    (artifact,) = release.artifacts
+    assert (artifact.name, artifact.kind, [layer.role for layer in artifact.layers]) == (FILES, "files", ["static-ui"])
+    laid = Path(yard.store.lay_out(artifact.layers[0]))
+    assert [path.name for path in laid.iterdir()] == ["index.html"]
+    program = Service(build="app", command="serve", port=8000, path="/api")
+    both = yard.build({"Dockerfile": front}, build=Build(dockerfile="Dockerfile"), services={"ui": ui, "api": program})
+    assert [artifact.kind for artifact in both.artifacts] == ["image", "files"]
+    assert both.artifacts[1] == artifact
+
+
+@with_engine
+def test_a_directory_that_the_image_lacks_is_said(yard: Yard) -> None:
+    """While building, with the path that was looked for."""
+    with pytest.raises(LadingError, match="has nothing at /srv/build") as refused:
+        yard.build(SOURCE, build=Build(dockerfile="Dockerfile"), services={"ui": Service(build="app", static="build")})
+    assert refused.value.code == "build-failed"

@@ -46,6 +46,7 @@ from lading.engine.world import World
 from lading.journal.sqlite import SqliteJournal
 from lading.model.interface import API_VERSION
 from lading.model.manifest import Manifest
+from lading.model.paths import STATIC_READY
 from lading.model.release import Release
 from lading.model.secret import Secret
 from lading.ports.clock.system import SystemClock
@@ -205,6 +206,8 @@ def _processes(home: Path, settings: Settings, store: OciStore) -> ProcessRuntim
         ports=range(table.ports_from, table.ports_from + table.ports),
         users=table.users,
         guard=(sys.executable, "-m", "lading.agent.guard"),
+        # Isolated: nothing that the release or its environment holds may be loaded by it.
+        static=(sys.executable, "-IuB", "-m", "lading.static", "--ready", STATIC_READY),
     )
 
 

@@ -18,6 +18,7 @@ from lading.manifest.words import (
     SOURCE_RULE,
     VARIABLE_PATTERN,
     VARIABLE_RULE,
+    static_complaint,
 )
 from lading.model.errors import LadingError
 from lading.model.manifest import Environment, Job, Manifest, Service
@@ -135,6 +136,9 @@ def _of_manifest(manifest: Manifest) -> Iterator[str]:
     yield from _named(
         SOURCE_PATTERN, SOURCE_RULE, "file", [path for one in manifest.services.values() for path in one.files]
     )
+    for name, service in manifest.services.items():
+        if service.static is not None and (wrong := static_complaint(service.static)):
+            yield f"services.{name}.static {wrong}"
     variables = [*manifest.env, *(name for user in users for name in user.env)]
     yield from _named(VARIABLE_PATTERN, VARIABLE_RULE, "variable", variables)
     secrets = (*manifest.secrets.required, *manifest.secrets.optional)

@@ -72,8 +72,8 @@ class ReleaseShelf:
 
 
 def kind_of(release: Release) -> str:
-    """Return what a release is made of: ``bundle``, ``image``, or both."""
-    return "+".join(release.kinds)
+    """Return what a release is made of: ``bundle``, ``image``, both, or files alone."""
+    return "+".join(release.kinds) or "files"
 
 
 def _view(release: Release) -> ReleaseView:

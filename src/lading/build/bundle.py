@@ -18,7 +18,7 @@ from lading.build.host import platform_here
 from lading.build.image import Site, image
 from lading.build.leaks import find_leaks, refuse_leaks
 from lading.build.lock import Place, read_lock
-from lading.build.mounted import mounted
+from lading.build.mounted import mounted, require_static, served_of
 from lading.build.names import UnsafeArchive
 from lading.build.oci import describe
 from lading.build.pack import chunks_of, pack
@@ -76,17 +76,21 @@ def build_release(
             build_secret=build_secret,
             report=report,
         )
-        artifacts = []
+        artifacts: list[Artifact] = []
+        static: list[Layer] = []
         for name, build in sorted(manifest.build.items()):
             (work / name).mkdir()
             if build.kind == "image":
-                artifact, sbom = image(name, build, tree, site._replace(work=work / name)), None
+                artifact, layers = image(name, build, tree, site._replace(work=work / name), served_of(manifest, name))
+                static += layers
+                sbom = None
             else:
                 own = place._replace(work=work / name)
-                artifact, sbom = _bundle(name, build, tree, _Workshop(store, own, report, names["project"]))
-            describe(store, artifact, sbom, names, created)
-            artifacts.append(artifact)
-        if (files := mounted(manifest, tree, store, work, report)) is not None:
+                artifact, sbom = _bundle(name, build, tree, _Workshop(store, own, report, manifest))
+            if artifact is not None:
+                describe(store, artifact, sbom, names, created)
+                artifacts.append(artifact)
+        if (files := mounted(manifest, tree, store, work, report, static)) is not None:
             describe(store, files, None, names, created)
             artifacts.append(files)
     return Release(
@@ -105,11 +109,12 @@ def build_release(
 class _Workshop:
     """What every part of one build needs."""
 
-    def __init__(self, store: Store, place: Place, report: Report, project: str) -> None:
+    def __init__(self, store: Store, place: Place, report: Report, manifest: Manifest) -> None:
         self.store = store
         self.place = place
         self.report = report
-        self.project = project
+        self.manifest = manifest
+        self.project = manifest.project.name
 
 
 def _refuse_unsupported(name: str, build: Build) -> None:
@@ -161,6 +166,7 @@ def _bundle(name: str, build: Build, tree: Tree, workshop: _Workshop) -> tuple[A
             f"the commit has nothing below the context {build.context!r}",
             hint=f"set build.{name}.context to a directory of the project",
         )
+    require_static(workshop.manifest, name, context)
     platform = platform_here()
     locked = read_lock(build.bundle or "", context, workshop.place)
     built = environment(locked, platform, workshop.store, workshop.place, workshop.report)

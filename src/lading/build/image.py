@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +12,10 @@ from lading.build.builders import TIME, Order, has_buildkit, remove_older, with_
 from lading.build.entries import Tree, below, write_tree
 from lading.build.errors import build_failed
 from lading.build.exported import Exported, KnownLayers, export
-from lading.build.leaks import find_layer_leaks, refuse_leaks
+from lading.build.leaks import find_layer_leaks, find_leaks, refuse_leaks
 from lading.build.names import clean_name
+from lading.build.pack import chunks_of, pack
+from lading.build.picked import pick
 from lading.build.report import Report
 from lading.docker import Engine, EngineRefused
 from lading.docker.engine import segment
@@ -46,8 +49,24 @@ class Site(NamedTuple):
     report: Report
 
 
-def image(name: str, build: Build, tree: Tree, site: Site) -> Artifact:
+class Served(NamedTuple):
+    """What is served of an image: a directory of it by service; ``alone``: nothing runs from the image itself."""
+
+    directories: Mapping[str, str] = {}
+    alone: bool = False
+
+
+class Imaged(NamedTuple):
+    """What became of a build: the image, where something runs from it, and a layer for each directory served of it."""
+
+    artifact: Artifact | None
+    static: tuple[Layer, ...]
+
+
+def image(name: str, build: Build, tree: Tree, site: Site, served: Served) -> Imaged:
     """Build one image from the tree of a commit and put its layers and configuration into the store.
+
+    Of an image that nothing runs from, only the directories that are served go into the store.
 
     Errors: ``no-engine``, ``build-failed``, ``secret-in-source``, ``secret-missing``, ``no-space``.
     """
@@ -56,8 +75,35 @@ def image(name: str, build: Build, tree: Tree, site: Site) -> Artifact:
     text = order.dockerfile.read_text(errors="replace")
     built = _built(order, text, site)
     exported = export(site.engine, built, site.work)
+    # First: the layers' files are gone once they are in the store.
+    static = tuple(_static(order, exported, service, path, site) for service, path in served.directories.items())
+    if served.alone:
+        return Imaged(None, static)
     _refuse_leaks(order, exported, site)
-    return _artifact(name, exported, site)
+    return Imaged(_artifact(name, exported, site), static)
+
+
+def _static(order: Order, exported: Exported, service: str, path: str, site: Site) -> Layer:
+    """Take a directory out of an image and put it into the store as a layer of its own."""
+    within = (exported.config.get("config") or {}).get("WorkingDir") or "/"
+    directory = posixpath.join(within, path)
+    tree = pick([layer for _, layer in exported.layers], directory)
+    if not tree:
+        raise build_failed(
+            f"collecting the files that {service} serves",
+            f"the image {order.name} has nothing at {directory}",
+            hint=f"correct services.{service}.static: a path of the image, or one below its WORKDIR ({within})",
+        )
+    refuse_leaks(
+        f"checking the files that {service} serves",
+        find_leaks(tree, order.hidden),
+        hint="a front end must hold no secret: whoever visits it can read it",
+    )
+    blob = site.work / f"static-{service}.blob"
+    layer = pack(f"static-{service}", tree, blob)
+    site.store.put(layer.digest, chunks_of(blob))
+    site.report(f"{service:12} {len(tree)} files to serve, {layer.size / 1e3:.1f} kB")
+    return layer
 
 
 def _order(name: str, build: Build, tree: Tree, site: Site) -> Order:

@@ -40,6 +40,7 @@ def advise(data: dict[str, Any]) -> Findings:
         _look(path, "args", build, findings)
     _advise_given(data, findings)
     _advise_relaxed(data, findings)
+    _advise_static(data, findings)
     _advise_production(data, findings)
     _advise_recreate(data, findings)
     return findings
@@ -68,6 +69,14 @@ def _advise_relaxed(data: dict[str, Any], findings: Findings) -> None:
         for place, name in listed(service, "relax"):
             if name in _RELAXED:
                 findings.add((*path, *place), f"gives up a safe default: {_RELAXED[name]}", "remove it if it can be")
+
+
+def _advise_static(data: dict[str, Any], findings: Findings) -> None:
+    for path, service in tables(data, "services"):
+        prefix = (text(service, "path") or "/").strip("/")
+        if "static" in service and prefix and service.get("strip_prefix") is not True:
+            found = f"is looked for in the folder {prefix} of {service['static']}"
+            findings.add((*path, "path"), found, "add strip_prefix = true, unless the files lie there")
 
 
 def _advise_production(data: dict[str, Any], findings: Findings) -> None:

@@ -15,6 +15,10 @@ from lading.manifest.references import known_or_say
 from lading.manifest.words import CODE_RULE, CODE_VARIABLES, SECRET_PATTERN
 
 _IMAGE_ONLY = ("target", "args", "secrets", "network")
+_OF_PROGRAMS = (
+    *("command", "entrypoint", "port", "health", "ready", "env", "volumes", "files", "egress", "aliases"),
+    *("user", "home", "relax"),
+)
 
 
 def cross_check(data: dict[str, Any], findings: Findings) -> None:
@@ -75,6 +79,9 @@ def _check_services(data: dict[str, Any], findings: Findings) -> None:
                 "is missing: a bundle has no command of its own",
                 'write for example command = "uvicorn app.main:app"',
             )
+        if "bundle" in build and (text(service, "static") or "").startswith("/"):
+            remedy = 'name one of its source, such as "dist"'
+            findings.add((*path, "static"), "is a directory of an image, and its build is a bundle", remedy)
         _check_service_keys(path, service, findings)
 
 
@@ -84,9 +91,10 @@ def _check_service_keys(path: Path, service: dict[str, Any], findings: Findings)
         remedy = 'name another user, or add relax = ["user"], knowing what that means'
         findings.add((*path, "user"), "is root, and no container runs as root by default", remedy)
     if "static" in service:
-        for name in ("command", "port", "health", "ready"):
+        for name in _OF_PROGRAMS:
             if name in service:
-                findings.add((*path, name), "has no meaning beside static: the router serves the files", "remove it")
+                what = "has no meaning beside static: files are served, and no program of yours runs"
+                findings.add((*path, name), what, "remove it", at_key=True)
     elif "port" not in service:
         for name in ("health", "ready", "path", "strip_prefix", "affinity"):
             if name in service:

@@ -186,8 +186,8 @@ SERVICES = named(
             Key("strip_prefix", Flag(), "Whether the program sees paths without that prefix.", example="true"),
             Key(
                 "static",
-                words.inside('a directory such as "dist"'),
-                "Serve this directory of the build instead of running a program.",
+                words.STATIC,
+                "Serve this directory of the build instead of running a program: of a bundle's source, or of an image.",
                 example='"dist"',
             ),
             Key("env", VARIABLES, "Variables of this service.", example='{ LOG_LEVEL = "info" }'),

@@ -82,7 +82,6 @@ RULES: tuple[Rule, ...] = (
         "of a bundle, a path without env",
         of_bundles=True,
     ),
-    Rule("services.*.static", _LATER, "serve the files from the program"),
     Rule("services.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
     Rule(
         "databases.*.engine",

@@ -65,6 +65,11 @@ def _network(value: str) -> str | None:
     return None
 
 
+def static_complaint(path: str) -> str | None:
+    """Complain of a directory that cannot be meant: absolute ones are those of an image."""
+    return _inside(path.lstrip("/") or ".")
+
+
 def name(what: str) -> Text:
     """Return the kind of a name that refers to ``what``."""
     return Text(f"the name of {what}", name="name", pattern=NAME_PATTERN, hints=((r"", NAME_RULE),))
@@ -127,6 +132,9 @@ VARIABLE = Text(
 )
 ABSOLUTE = Text(
     'an absolute path such as "/srv/receipts"', name="path", pattern=r"^/[^\s{}]*$", hints=(_TEMPLATE_HINT,)
+)
+STATIC = Text(
+    'a directory such as "dist", or of an image "/app/dist"', name="path", pattern=r"^[^\n]+$", judge=static_complaint
 )
 CRON = Text('a cron line such as "0 3 * * *"', name="cron line", judge=complaint_about)
 TIMEZONE = Text('a time zone such as "Europe/Berlin"', name="time zone", pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$")

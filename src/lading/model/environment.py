@@ -29,7 +29,8 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     variable → (secret name, version) of those that the engine resolves at the start. ``volumes`` maps a volume's
     name to how the program finds it, ``files`` the same for paths in the layer of that role, ``databases`` a variable
     to a database's URL or path. ``port`` is the manifest's port: containers listen on it, processes get one of the
-    host's. ``entrypoint`` to ``relax`` are for containers. ``marker`` identifies the environment for limits and
+    host's. ``static`` is the directory of the layer ``static`` that is served instead of running a program.
+    ``entrypoint`` to ``relax`` are for containers. ``marker`` identifies the environment for limits and
     cleaning: ``project/environment``.
     """
 
@@ -50,6 +51,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     secrets: dict[str, tuple[str, int]] = {}
     volumes: dict[str, Volume] = {}
     files: dict[str, Volume] = {}
+    static: str | None = None
     databases: dict[str, str] = {}
     resources: Resources = Resources()
     stop_signal: str = "SIGTERM"

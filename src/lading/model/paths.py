@@ -3,6 +3,9 @@
 from lading.model.environment import Pinned
 from lading.model.manifest import Service
 
+# The end of the paths that the server of built files answers once it serves.
+STATIC_READY = "/.lading/ready"
+
 
 def entry_service(unit: Pinned) -> str | None:
     """Return the service that answers at ``/``, else the first web service; None when nothing takes requests."""
@@ -35,6 +38,8 @@ def prober_path(unit: Pinned) -> tuple[str, str | None] | None:
     if name is None:
         return None
     service = unit.release.manifest.services[name]
+    if service.static is not None:
+        return service.path.rstrip("/") + STATIC_READY, None
     probe = service.ready or service.health
     if probe is None:
         return public_path(service, "/"), None

@@ -11,7 +11,7 @@ from lading.model.manifest import Manifest
 
 SEMANTIC_VERSION = re.compile(r"v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 
-# The artifact that holds what services have mounted of the release's own source. No build can have that name.
+# The artifact that holds what services have mounted, and what is served of images. No build can have that name.
 FILES = "mounted.files"
 
 # What a work tree is called that differs from its commit: the version it would be, and a piece of its content's digest.
@@ -37,7 +37,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
     ``diff_id`` is the sha256 of the uncompressed tar (stable), ``digest`` that of the stored blob, ``size`` its
     bytes. ``role`` is ``environment`` or ``source`` for bundles, ``layer-N`` and ``config`` for images, ``files``
-    for what services have mounted.
+    for what services have mounted, ``static-SERVICE`` for what is served of an image.
     """
 
     role: str

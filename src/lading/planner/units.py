@@ -6,7 +6,11 @@ import msgspec
 
 from lading.model.environment import Configuration, InstanceSpec, Pinned
 from lading.model.manifest import Database, Environment, Job, Manifest, Probe, Resources, Service
+from lading.model.paths import STATIC_READY
 from lading.model.release import FILES, Release
+
+# It takes requests, so it has a port; which one, the host decides.
+STATIC_PORT = 80
 
 
 def configure(name: str, table: Environment, secret_versions: Mapping[str, int], manifest: Manifest) -> Configuration:
@@ -116,6 +120,8 @@ class _Making:
         )
 
     def _instance(self, name: str, service: Service, slot: int) -> InstanceSpec:
+        if service.static is not None:
+            return self._static(name, service, slot)
         env = {**self._release.manifest.env, **service.env}
         table = self._configuration.table
         spec = self._spec(name, f"{self._prefix}-{name}-{slot}", service.build, env)
@@ -138,6 +144,28 @@ class _Making:
             user=service.user,
             home=service.home,
             relax=service.relax,
+        )
+
+    def _static(self, name: str, service: Service, slot: int) -> InstanceSpec:
+        """Return the instance that serves built files: Lading's own server, which is told nothing of the project's."""
+        of_bundle = self._release.manifest.build[service.build].kind == "bundle"
+        artifact = service.build if of_bundle else FILES
+        layer = self._release.artifact(artifact).layer("source" if of_bundle else f"static-{name}")
+        spec = self._spec(name, f"{self._prefix}-{name}-{slot}", artifact, {})
+        return msgspec.structs.replace(
+            spec,
+            slot=slot,
+            kind="static",
+            layers={"static": layer.diff_id},
+            static=service.static if of_bundle else ".",
+            port=STATIC_PORT,
+            env={},
+            secrets={},
+            databases={},
+            resources=_resources(service, self._configuration.table.resources.get(name)),
+            stop_signal=service.stop_signal,
+            grace=service.grace,
+            ready=Probe(path=STATIC_READY),
         )
 
 

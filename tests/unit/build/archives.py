@@ -93,11 +93,12 @@ class Yard:
         version: str = "v1.0.0",
         secrets: tuple[str, ...] = (),
         mtime: int = 0,
+        services: dict[str, Service] | None = None,
     ) -> Release:
         manifest = Manifest(
             project=Project(name="shop"),
             build={"app": build or Build(bundle="requirements.txt")},
-            services={"web": Service(build="app", command="greet", port=8000)},
+            services=services or {"web": Service(build="app", command="greet", port=8000)},
         )
         return build_release(
             source=source_archive(self.home / "source.tar", files, mtime),

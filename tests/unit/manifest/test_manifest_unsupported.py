@@ -16,7 +16,6 @@ IMAGE = HEAD.replace('bundle = "uv.lock"', 'dockerfile = "Dockerfile"')
 
 CASES = {
     "services.web.entrypoint": HEAD + 'entrypoint = "/bin/x"\n' + STAGE,
-    "services.ui.static": HEAD + '[services.ui]\npath = "/ui"\nstatic = "dist"\n' + STAGE,
     "services.web.files.config": HEAD + 'files = { config = "/app/config" }\n' + STAGE,
     "services.web.egress": HEAD + "egress = []\n" + STAGE,
     "services.web.aliases": HEAD + 'aliases = ["backend"]\n' + STAGE,

@@ -6,6 +6,7 @@ import pytest
 
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Observed
 from lading.model.manifest import Build, Database, Environment, Manifest, Probe, Project, Service, Volume
+from lading.model.paths import STATIC_READY, prober_path
 from lading.model.plan import Plan, Watch
 from lading.model.release import FILES, Artifact, Layer, Platform, Release
 from lading.planner.plans import plan_release
@@ -108,3 +109,31 @@ def test_files_come_from_the_release_s_own_artifact_of_them() -> None:
     assert (web.files, web.layers["files"], web.kind) == (told, "sha256:e", "bundle")
     assert "files" not in mailer.layers
     assert unit.release.kinds == ("bundle",)
+
+
+def test_built_files_are_served_by_an_instance_that_is_told_nothing() -> None:
+    """Of a bundle from its source, of an image from the layer taken out of it; no secret, variable or database."""
+    layer = Layer(digest="sha256:f", diff_id="sha256:e", size=1, media_type="tar", role="static-ui")
+    machine = Platform(system="linux", machine="any")
+    files = Artifact(name=FILES, kind="files", digest="sha256:d", platform=machine, layers=(layer,))
+    manifest = Manifest(
+        project=Project(name="shop"),
+        build={"app": Build(bundle="uv.lock"), "front": Build(dockerfile="Dockerfile")},
+        env={"LOG_LEVEL": "info"},
+        databases={"main": Database(engine="sqlite", env="DATABASE_URL")},
+        services={
+            "ui": Service(build="front", static="/app/dist"),
+            "docs": Service(build="app", static="site", path="/docs"),
+        },
+    )
+    unit = planned(manifest, "shop.example.org", files).unit
+    assert unit is not None
+    ui, docs = unit.web
+    assert (ui.layers, ui.static, ui.artifact) == ({"static": "sha256:e"}, ".", "sha256:d")
+    assert (docs.layers, docs.static) == ({"static": "sha256:" + "0" * 64}, "site")
+    for spec in (ui, docs):
+        assert (spec.kind, spec.command, spec.env, spec.secrets, spec.databases) == ("static", None, {}, {}, {})
+        assert spec.ready is not None
+        assert spec.ready.path == STATIC_READY
+    asked = prober_path(unit)
+    assert asked == (STATIC_READY, None)

@@ -185,3 +185,12 @@ def test_a_database_is_found_by_url_or_by_path() -> None:
     """Whichever way a program learns of its SQLite file, it is one file, and the program's own."""
     told = {"URL": "sqlite+aiosqlite:////srv/x.db?mode=rw", "FILE": "/srv/x.db", "OTHER": "postgres://h/srv/y.db"}
     assert list(sqlite_files(spec(databases=told))) == [Path("/srv/x.db")]
+
+
+def test_built_files_are_served_by_the_agent_s_own_program(place: Place) -> None:
+    """The server gets the directory, and nothing by which files of a release could become code of its own."""
+    place = msgspec.structs.replace(place, server=("/agent/python", "-I", "-m", "server"))
+    assert command(spec(None), place, port=1) == ["/agent/python", "-I", "-m", "server", str(place.source_layer)]
+    told = variables(spec(None), {}, place, port=4321, user=None)
+    assert told["PORT"] == "4321"
+    assert not {"PYTHONPATH", "VIRTUAL_ENV"} & told.keys()

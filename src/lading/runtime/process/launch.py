@@ -21,12 +21,16 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """The directories of one environment and one release: laid-out layers, and what is the environment's own."""
+    """The directories of one environment and one release: laid-out layers, and what is the environment's own.
+
+    ``server`` are the words that serve ``source_layer`` as built files, where that is all that is asked for.
+    """
 
     environment_layer: Path
     source_layer: Path
     data: Path
     files_layer: Path | None = None
+    server: tuple[str, ...] = ()
 
     @property
     def home(self) -> Path:
@@ -65,10 +69,10 @@ def variables(
 ) -> dict[str, str]:
     """Return all environment variables of the program, secrets in plain: for the process alone, never to be kept."""
     values = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    if not place.server:
+        values |= {"VIRTUAL_ENV": str(place.environment_layer), "PYTHONPATH": _python_path(place.source_layer)}
     values |= {
         "PATH": place.path,
-        "VIRTUAL_ENV": str(place.environment_layer),
-        "PYTHONPATH": _python_path(place.source_layer),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "HOME": str(place.home),
@@ -109,6 +113,8 @@ def _python_path(source: Path) -> str:
 
 def command(spec: InstanceSpec, place: Place, *, port: int | None, args: tuple[str, ...] = ()) -> list[str]:
     """Return the program's words, the first one an absolute path; raise ``start-failed`` when it is not there."""
+    if place.server:
+        return [*place.server, str(place.source_layer)]
     given = _given_places(spec, place)
     if port is not None:
         given |= {"port": str(port), "host": LOOPBACK}

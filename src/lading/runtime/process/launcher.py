@@ -5,8 +5,9 @@ import os
 import re
 import shutil
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,7 +83,8 @@ class Launcher:
     """Starts programs of releases in their environments.
 
     ``as_user``: True starts every environment's programs under its own system user, False never does, None does where
-    the agent is root and the user can reach what it needs.
+    the agent is root and the user can reach what it needs. ``static`` are the words that start the server of built
+    files; the directory follows.
     """
 
     def __init__(
@@ -92,10 +94,12 @@ class Launcher:
         data_dir: Callable[[str, str], Path],
         *,
         as_user: bool | None,
+        static: Sequence[str] = (),
     ) -> None:
         self._layer_dir = layer_dir
         self._data_dir = data_dir
         self._as_user = as_user
+        self._static = tuple(static)
         self._users = users.Users(root / "users.json")
         self._groups = Groups(root)
 
@@ -146,8 +150,25 @@ class Launcher:
             )
 
     def _place(self, spec: InstanceSpec) -> launch.Place:
+        if spec.static is not None:
+            return launch.Place(
+                # The server is a program of the agent's own, whatever the release brings.
+                environment_layer=Path(sys.prefix),
+                source_layer=self._layers(spec, "static")["static"] / spec.static,
+                data=self._data_dir(spec.project, spec.environment),
+                server=self._static,
+            )
+        layers = self._layers(spec, "environment", "source", *(["files"] if spec.files else []))
+        return launch.Place(
+            environment_layer=layers["environment"],
+            source_layer=layers["source"],
+            data=self._data_dir(spec.project, spec.environment),
+            files_layer=layers.get("files"),
+        )
+
+    def _layers(self, spec: InstanceSpec, *roles: str) -> dict[str, Path]:
         layers = {}
-        for role in ("environment", "source", *(["files"] if spec.files else [])):
+        for role in roles:
             if role not in spec.layers:
                 raise start_failed(spec, f"its release has no {role} layer", hint="build the release again")
             layers[role] = self._layer_dir(spec.layers[role])
@@ -157,12 +178,7 @@ class Launcher:
                     f"its {role} layer is not laid out at {layers[role]}",
                     hint=f"deploy {spec.version} again: fetching lays the layers out",
                 )
-        return launch.Place(
-            environment_layer=layers["environment"],
-            source_layer=layers["source"],
-            data=self._data_dir(spec.project, spec.environment),
-            files_layer=layers.get("files"),
-        )
+        return layers
 
     def _record(self, spec: InstanceSpec, place: launch.Place, attempt: Attempt, user: int | None) -> Record:
         owner = user if user is not None else os.geteuid()
@@ -223,7 +239,9 @@ def _check_variables(spec: InstanceSpec, variables: Mapping[str, str], secrets: 
 
 def _obstacle(spec: InstanceSpec, place: launch.Place, number: int) -> str | None:
     interpreter = place.environment_layer / "bin" / "python"
-    for path in (place.environment_layer, place.source_layer, interpreter, place.data.parent):
+    # Of its own programs the agent's packages are needed as well, wherever they lie.
+    packages = [Path(__file__)] if place.server else []
+    for path in (place.environment_layer, place.source_layer, interpreter, *packages, place.data.parent):
         closed = users.first_closed(path, number)
         if closed is not None:
             return f"{closed} is closed to other users"

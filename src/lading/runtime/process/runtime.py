@@ -33,6 +33,8 @@ LOCKED = 10.0  # seconds to wait for another start of the same name to come to a
 class ProcessRuntime:
     """Runs bundles as detached processes that outlive the agent and are found again by number and start time.
 
+    It serves built files as well, of bundles and of images: by ``static``, the words that start their server.
+
     ``root`` holds records and logs, ``layer_dir`` gives the directory a layer (by diff id) is laid out in, and
     ``data_dir`` the persistent directory of an environment (project, name): its home, temporary files, volumes and
     outputs. ``users``: see :class:`Launcher`. ``guard`` are the words that start the guard of a hold, a program that
@@ -48,6 +50,7 @@ class ProcessRuntime:
         ports: range = PORTS,
         users: bool | None = None,
         guard: Sequence[str] = (),
+        static: Sequence[str] = (),
         log_limit: int = LOG_LIMIT,
     ) -> None:
         root.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -58,7 +61,7 @@ class ProcessRuntime:
         self._records = Records(root / "instances")
         self._ports = Ports(ports, root / "last-port")
         self._environments = root / "environments"
-        self._launcher = Launcher(root, layer_dir, data_dir or self._data_dir, as_user=users)
+        self._launcher = Launcher(root, layer_dir, data_dir or self._data_dir, as_user=users, static=static)
         runs = Records(root / "runs")
         self._runs = Runs(runs, self._launcher)
         self._begun = BegunRuns(runs, self._launcher)

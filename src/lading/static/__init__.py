@@ -1,0 +1,1 @@
+"""The server of built files: one directory, read-only, run as an instance like any other."""
