@@ -7,7 +7,7 @@ from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
 from lading.model.release import Platform, Release
 from lading.model.secret import Secret
-from lading.ports.runtime import Ended, Held, HeldResult, Run, RunResult, Runtime, Written
+from lading.ports.runtime import Ended, Held, HeldResult, Room, Run, RunResult, Runtime, Written
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,11 @@ class Runtimes:
     def platform(self) -> Platform:
         """Return what bundles must have been built for."""
         return self._bundles.platform()
+
+    def room(self, release: Release) -> Room | None:
+        """Return the room that a release's images need beside the store, None for bundles alone."""
+        images = any(artifact.kind == "image" for artifact in release.artifacts)
+        return self._images.room(release) if images else None
 
     def prepare(self, release: Release) -> None:
         """Let each runtime prepare its own part of a release."""

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from lading.ports.runtime import Room
 from lading.ports.runtime.memory import MemoryRuntime
 from lading.ports.store.memory import MemoryStore
 from tests.recovery.house import KEY, House
@@ -63,6 +64,26 @@ def test_a_full_disk_is_found_before_anything_starts(house: House) -> None:
     assert rollout.error["code"] == "no-space"
     assert "10 MB free" in rollout.error["happened"]
     assert runtime.recorded.starts == before
+
+
+@pytest.mark.parametrize(("could_go", "hint"), [(("old:1", "old:2"), "docker rmi old:1 old:2"), ((), "system df")])
+def test_too_little_room_for_images_is_found_before_anything_is_fetched(
+    house: House, could_go: tuple[str, ...], hint: str
+) -> None:
+    """What is needed, what there is and what could go is said; with more of it the same release goes through."""
+    runtime = house.world.runtime
+    assert isinstance(runtime, MemoryRuntime)
+    runtime.narrow = Room(needed=900_000_000, free=500_000_000, place="/var/lib/docker", could_go=could_go)
+    before = set(runtime.prepared)
+    rollout = house.deploy("v1.1.0")
+    assert rollout.outcome == "unwound"
+    assert rollout.error is not None
+    assert rollout.error["code"] == "no-space"
+    assert rollout.error["happened"] == "500 MB free for images at /var/lib/docker, 967 MB needed"
+    assert hint in rollout.error["hint"]
+    assert runtime.prepared == before
+    runtime.narrow = msgspec.structs.replace(runtime.narrow, free=1_000_000_000)
+    assert house.deploy("v1.1.0").outcome == "succeeded"
 
 
 def test_changed_bytes_are_found_and_never_started(house: House) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
 import pytest
 import zstandard
 
@@ -28,8 +29,14 @@ class FakeEngine:
         self.tags: dict[str, str] = {}
         self.loaded: list[dict[str, bytes]] = []
         self.lacks_all = False
+        self.root = "/"
+        self.used: set[str] = set()
 
     def get(self, path: str, **_: Any) -> Any:
+        if path == "/info":
+            return {"DockerRootDir": self.root}
+        if path == "/containers/json":
+            return [{"ImageID": image} for image in self.used]
         if path == "/images/json":
             tags = {image: [tag for tag, of in self.tags.items() if of == image] for image in self.images}
             return [{"Id": image, "RepoTags": tags[image], "Size": 7} for image in self.images]
@@ -166,3 +173,39 @@ def test_an_image_that_somebody_removed_is_loaded_again(engine: FakeEngine, shel
     engine.tags.clear()
     image_id = release.artifacts[0].layer("config").diff_id
     assert images.inspect(spec(layers={"config": image_id}))["Id"] == image_id
+
+
+def test_room_is_asked_for_what_is_lacking_alone(images: Images, engine: FakeEngine, shelf: Shelf) -> None:
+    """Layers that the engine has need none; one on the disk of the agent's home lies there once more."""
+    engine.images["sha256:base"] = [shelf.layer("layer-001", b"base").diff_id]
+    release = shelf.release(b"base", b"x" * 1000)
+    room = images.room(release)
+    assert room is not None
+    assert room.needed in (2000, 3000)
+    assert (room.place, room.could_go) == ("/", ())
+    images.prepare(release)
+    assert images.room(release) is None
+
+
+def test_what_could_go_is_named_where_room_is_short(images: Images, engine: FakeEngine, shelf: Shelf) -> None:
+    """Neither what a container uses nor what this agent keeps is offered."""
+    kept = shelf.release(b"kept")
+    images.prepare(kept)
+    engine.images |= {"sha256:used": [], "sha256:old": [], "sha256:0123456789abcdef": []}
+    engine.tags |= {"used:1": "sha256:used", "old:1": "sha256:old"}
+    engine.used = {"sha256:used"}
+    release = shelf.release(b"new")
+    huge = [msgspec.structs.replace(layer, size=1 << 60, digest="sha256:0") for layer in release.artifacts[0].layers]
+    artifact = msgspec.structs.replace(release.artifacts[0], layers=(release.artifacts[0].layers[0], *huge[1:]))
+    room = images.room(msgspec.structs.replace(release, artifacts=(artifact,)))
+    assert room is not None
+    assert room.free < room.needed
+    assert set(room.could_go) == {"old:1", "0123456789ab"}
+
+
+def test_an_engine_that_keeps_its_images_elsewhere_is_not_judged(
+    images: Images, engine: FakeEngine, shelf: Shelf
+) -> None:
+    """Of a disk that cannot be seen from here nothing is said."""
+    engine.root = "/nowhere/at/all"
+    assert images.room(shelf.release(b"new")) is None

@@ -20,7 +20,8 @@ COPIES = 4
 
 def act(context: Context, step: Preflight) -> Done:
     """Check secrets, platform, disk and databases; everything that is wrong is said at once."""
-    problems = [*_missing_secrets(step), *_platform(context, step.release), *_disk(context, step.release)]
+    problems = [*_missing_secrets(step), *_platform(context, step.release)]
+    problems += [*_disk(context, step.release), *_room(context, step.release)]
     if problems:
         code = problems[0][0]
         raise LadingError(
@@ -110,5 +111,21 @@ def _disk(context: Context, release: Release) -> list[tuple[str, str, str]]:
             "no-space",
             f"{free / 1e6:.0f} MB free where releases and databases lie, {needed / 1e6:.0f} MB needed",
             "free some disk space, then deploy again",
+        )
+    ]
+
+
+def _room(context: Context, release: Release) -> list[tuple[str, str, str]]:
+    """Look at the disk of the runtime, such as that of a container engine, before anything is put there."""
+    room = context.world.runtime.room(release)
+    if room is None or room.free >= room.needed + RESERVE:
+        return []
+    needed = (room.needed + RESERVE) / 1e6
+    hint = f"no container uses these images: docker rmi {' '.join(room.could_go)}" if room.could_go else ""
+    return [
+        (
+            "no-space",
+            f"{room.free / 1e6:.0f} MB free for images at {room.place}, {needed:.0f} MB needed",
+            hint or "free some disk space there (docker system df), then deploy again",
         )
     ]

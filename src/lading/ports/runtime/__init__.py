@@ -91,6 +91,18 @@ class HeldResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """The room at a place where a runtime puts artifacts, in bytes: what a release needs more of it, what is free.
+
+    ``could_go`` names, where it is too little, what lies there that nobody uses, the largest first.
+    """
+
+    needed: int
+    free: int
+    place: str
+    could_go: tuple[str, ...] = ()
+
+
 class Runtime(Protocol):
     """Starts, finds and stops instances; they outlive the agent.
 
@@ -118,6 +130,13 @@ class Runtime(Protocol):
 
     def platform(self) -> Platform:
         """Return what artifacts must have been built for."""
+        ...
+
+    def room(self, release: Release) -> Room | None:
+        """Return the room that :meth:`prepare` will take and finds; None where it takes none beside the store's.
+
+        Nothing is changed by it.
+        """
         ...
 
     def prepare(self, release: Release) -> None:

@@ -13,7 +13,7 @@ from lading.model.release import Platform, Release
 from lading.model.secret import Secret, redact
 from lading.ports.clock import Clock
 from lading.ports.database import Custody, Place
-from lading.ports.runtime import Held, HeldResult, Run, RunResult
+from lading.ports.runtime import Held, HeldResult, Room, Run, RunResult
 from lading.ports.runtime.memory_runs import MemoryRuns
 
 PLATFORM = Platform(system="linux", machine="x86_64", libc="glibc 2.36", python="3.11")
@@ -106,6 +106,7 @@ class MemoryRuntime(MemoryRuns):
         self.platform_value = PLATFORM
         self.prepared: set[str] = set()
         self.lacking: set[str] = set()
+        self.narrow: Room | None = None
 
     # the port
 
@@ -127,6 +128,10 @@ class MemoryRuntime(MemoryRuns):
         """Raise ``no-engine`` for the kinds that :attr:`lacking` holds."""
         if kind in self.lacking:
             raise LadingError("no-engine", happened=f"nothing here runs a {kind}", hint="apt-get install docker.io")
+
+    def room(self, release: Release) -> Room | None:
+        """Return ``narrow``, which tests may set, for what is not prepared yet."""
+        return None if self.prepared.issuperset(one.digest for one in release.artifacts) else self.narrow
 
     def prepare(self, release: Release) -> None:
         """Remember the release's artifacts as prepared."""

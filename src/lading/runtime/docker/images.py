@@ -16,11 +16,14 @@ from lading.docker.engine import segment
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.release import Artifact, Layer, Release
+from lading.ports.runtime import Room
 from lading.runtime.docker.names import Names
+from lading.runtime.docker.room import room, unknown_size
 
 CONFIG = "config"  # the role of an image's configuration among its layers
 LOADING = 600.0  # seconds that loading a large image may take
 PIECE = 1 << 20  # bytes
+HEAD = 32  # bytes of a compressed blob that say how large it is
 
 
 class Images:
@@ -35,6 +38,30 @@ class Images:
         self._names = known
         self._records = records
         self._open_blob = open_blob
+        self._root: Path | None = None
+
+    def room(self, release: Release) -> Room | None:
+        """Return the room that loading a release needs and finds; None where it needs none, or the engine is far."""
+        sizes: dict[str, int] = {}
+        for artifact in (one for one in release.artifacts if one.kind == "image"):
+            if self._find(release.project, artifact.layer(CONFIG).diff_id) is None:
+                layers = _layers_of(artifact)
+                there = self._layers_there([layer.diff_id for layer in layers])
+                sizes |= {layer.diff_id: self._plain_size(layer) for layer in layers[there:]}
+        if not sizes:
+            return None
+        if self._root is None:
+            self._root = Path(self._engine.get("/info")["DockerRootDir"])
+        home = self._records.parent
+        return room(self._engine, self._root, home, self._names, sum(sizes.values())) if self._root.is_dir() else None
+
+    def _plain_size(self, layer: Layer) -> int:
+        try:
+            with self._open_blob(layer.digest) as blob:
+                size = zstandard.frame_content_size(blob.read(HEAD))
+        except (KeyError, zstandard.ZstdError):  # not here, which is found out later; compressed in another way
+            size = -1
+        return size if size >= 0 else unknown_size(layer)
 
     def prepare(self, release: Release) -> None:
         """See that every image of a release is in the engine; a second call does nothing."""
@@ -109,7 +136,7 @@ class Images:
         image_id = artifact.layer(CONFIG).diff_id
         if self._find(project, image_id) is not None:
             return
-        layers = [layer for layer in artifact.layers if layer.role != CONFIG]
+        layers = _layers_of(artifact)
         there = self._layers_there([layer.diff_id for layer in layers])
         tag = self._names.image(project, image_id)
         try:
@@ -172,6 +199,10 @@ class Images:
             ) from error
 
 
+def _layers_of(artifact: Artifact) -> list[Layer]:
+    return [layer for layer in artifact.layers if layer.role != CONFIG]
+
+
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     info = tarfile.TarInfo(name)
     info.size = len(content)
@@ -181,7 +212,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 @contextmanager
 def _plain(blob: BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
     """Give a layer's bytes uncompressed, and their number; the frame's head says it where it was known in time."""
-    head = blob.read(32)
+    head = blob.read(HEAD)
     blob.seek(0)
     size = zstandard.frame_content_size(head)
     with zstandard.ZstdDecompressor().stream_reader(blob, closefd=False) as plain:

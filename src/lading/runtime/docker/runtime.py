@@ -11,7 +11,7 @@ from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
 from lading.model.release import Platform, Release
 from lading.model.secret import Secret
-from lading.ports.runtime import Ended, Held, HeldResult, Run, RunResult, Written
+from lading.ports.runtime import Ended, Held, HeldResult, Room, Run, RunResult, Written
 from lading.ports.runtime.refusals import start_failed
 from lading.runtime.docker import launch, names, states
 from lading.runtime.docker.begun import BegunRuns
@@ -85,6 +85,10 @@ class DockerRuntime:
     def platform(self) -> Platform:
         """Return this host's; an image brings its own C library and Python."""
         return Platform(system=platform.system().lower(), machine=platform.machine(), python=platform.python_version())
+
+    def room(self, release: Release) -> Room | None:
+        """Return the room that the engine's disk has for the layers it lacks."""
+        return self._images.room(release)
 
     def prepare(self, release: Release) -> None:
         """Load what the engine lacks of a release's images."""

@@ -93,6 +93,10 @@ class ProcessRuntime:
                 hint='build it with bundle = "requirements.txt" or "uv.lock"',
             )
 
+    def room(self, release: Release) -> None:  # noqa: ARG002
+        """Return nothing: the store's own room is all."""
+        return
+
     def prepare(self, release: Release) -> None:
         """Do nothing: programs run from the laid-out layers."""
 
