@@ -158,12 +158,15 @@ CMD ["uvicorn", "orders:app", "--no-access-log", "--log-level", "warning", "--li
 """
 
 
-def as_image(directory: Path, version: str) -> None:
-    """Turn one version of the project into one that is built as an image; its tag moves."""
+def as_image(directory: Path, version: str, web: str = "") -> None:
+    """Turn one version of the project into one that is built as an image; its tag moves.
+
+    ``web`` are further lines for its service of that name.
+    """
     git(directory, "checkout", "-q", "--detach", version)
     manifest = (directory / "lading.toml").read_text()
     (directory / "lading.toml").write_text(
-        manifest.replace('bundle = "requirements.txt"', 'dockerfile = "Dockerfile"').replace(COMMAND, "")
+        manifest.replace('bundle = "requirements.txt"', 'dockerfile = "Dockerfile"').replace(COMMAND, web)
     )
     (directory / "Dockerfile").write_text(DOCKERFILE)
     git(directory, "tag", "--delete", version)

@@ -433,6 +433,12 @@ class InstanceLog(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
+class Denied(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts to reach what is in no egress, as lines, oldest first, secrets masked."""
+
+    denied: tuple[str, ...]
+
+
 class Logs(msgspec.Struct, frozen=True, kw_only=True):
     """Logs by instance."""
 

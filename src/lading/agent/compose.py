@@ -4,7 +4,7 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -160,14 +160,19 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         jobs=jobs,
         results=Results(journal, clock),
         spool=place.spool,
-        halt=lambda: _halt(world, router, supervisor, rollouts),
+        halt=lambda: _halt(world, router, supervisor, rollouts, containers.rest),
         doctor=clinic.findings,
     )
     return Composition(service, world, rollouts, jobs, supervisor, secrets, settings.group)
 
 
-def _halt(world: World, router: TraefikRouter, supervisor: Supervisor, rollouts: Rollouts) -> int:
-    """Stop everything that is served, the router last; the journal still says what should serve."""
+def _halt(
+    world: World, router: TraefikRouter, supervisor: Supervisor, rollouts: Rollouts, rest: Callable[[], None]
+) -> int:
+    """Stop everything that is served, the router last; the journal still says what should serve.
+
+    ``rest`` ends what is there for running containers only.
+    """
     # Else the supervisor would start again what is stopped here, and a rollout what it needs.
     supervisor.stop()
     rollouts.stop()
@@ -183,6 +188,7 @@ def _halt(world: World, router: TraefikRouter, supervisor: Supervisor, rollouts:
     with ThreadPoolExecutor(max_workers=8) as stopping:
         for name in running:
             stopping.submit(world.runtime.stop, name, grace=grace.get(name, 10.0))
+    rest()
     router.stop()
     return len(running)
 

@@ -38,6 +38,13 @@ class InstanceLogs:
             if service in (None, spec.service)
         )
 
+    def denied(self, project: str, environment: str, lines: int) -> tuple[str, ...]:
+        """Return the last attempts of an environment's programs to reach what is not in their egress."""
+        self._serving(project, environment)
+        known = tuple(self._secrets.all_values().values())
+        found = self._runtime.denied(f"{project}/{environment}", lines=min(lines, MOST_LINES))
+        return tuple(_masked(found, known))
+
     def _serving(self, project: str, environment: str) -> Sequence[InstanceSpec]:
         record = self._journal.environment(project, environment)
         if record is None:

@@ -41,6 +41,14 @@ class Runtimes:
         """Raise when artifacts of a kind cannot run here now."""
         self._of(kind).require(kind)
 
+    def require_egress(self) -> None:
+        """Raise when what containers may reach cannot be restricted; bundles that ask for it are refused before."""
+        self._images.require_egress()
+
+    def denied(self, marker: str, *, lines: int = 100) -> Sequence[str]:
+        """Return the last attempts that were refused."""
+        return self._images.denied(marker, lines=lines)
+
     def platform(self) -> Platform:
         """Return what bundles must have been built for."""
         return self._bundles.platform()

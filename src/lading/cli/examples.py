@@ -25,7 +25,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "host upgrade": ("lading host upgrade ssh://root@stage.example.org",),
     "host remove": ("lading host remove ssh://root@stage.example.org --dry-run",),
     "init": ("lading init", "lading init --print"),
-    "logs": ("lading logs production web", "lading logs stage -f", "lading logs stage --rollout 41"),
+    "logs": (
+        "lading logs production web",
+        "lading logs stage -f",
+        "lading logs stage --rollout 41",
+        "lading logs production --egress",
+    ),
     "outputs": ("lading outputs production 12", "lading outputs production 12 --to settled"),
     "plan": ("lading plan production v1.5.0",),
     "policy show": ("lading policy show production",),

@@ -24,6 +24,7 @@ WINDOW = 2000  # lines of an instance that are asked for: what is written betwee
 @click.option(
     "--lines", default=100, show_default=True, type=click.IntRange(0), help="How many lines of each instance."
 )
+@click.option("--egress", is_flag=True, help="What they tried to reach and may not, instead of what they wrote.")
 @click.option("--follow", "-f", is_flag=True, help="Go on showing what they write, until Ctrl-C.")
 @pass_state
 @click.pass_context
@@ -34,18 +35,23 @@ def logs(
     service: str | None,
     rollout: int | None,
     lines: int,
+    egress: bool,
     follow: bool,
 ) -> None:
     """Show the last lines that the instances of ENVIRONMENT (of SERVICE only, if given) wrote.
 
     SERVICE may name one instance: web/2. Known secret values are masked. With --follow new lines come as they are
-    written, also of the instances of a later rollout; with --json each is one object then.
+    written, also of the instances of a later rollout; with --json each is one object then. With --egress: the attempts
+    of programs whose egress is restricted to reach something else, jobs included.
     """
     from lading.cli.main import INTERRUPTED
     from lading.client.agent import segment
 
     agent = state.agent_for(environment)
     path = f"/v1/logs/{segment(state.outline.name)}/{segment(environment)}"
+    if egress:
+        _denied(state, agent, path, environment, service, rollout, lines, follow=follow)
+        return
     if follow:
         try:
             _follow(state, agent, path, service, rollout, lines)
@@ -60,6 +66,30 @@ def logs(
     if not found:
         state.say(f"{environment} has no such instance; lading status shows those it has")
     state.result({"logs": found})
+
+
+def _denied(
+    state: State,
+    agent: Agent,
+    path: str,
+    environment: str,
+    service: str | None,
+    rollout: int | None,
+    lines: int,
+    *,
+    follow: bool,
+) -> None:
+    """Show what was refused; of one service or instance only, if it is named."""
+    if follow or rollout:
+        raise click.UsageError("--egress goes with neither --follow nor --rollout")
+    found: list[str] = agent.get(f"{path}/egress", lines=max(lines, 1))["denied"]
+    # A line is: time, two spaces, who, two spaces, what.
+    shown = [line for line in found if service is None or line[22:].startswith((f"{service} ", f"{service}/"))]
+    for line in shown:
+        state.say(line)
+    if not shown:
+        state.say(f"nothing was refused in {environment}, or nothing is restricted there")
+    state.result({"denied": shown})
 
 
 def _read(agent: Agent, path: str, service: str | None, rollout: int | None, lines: int) -> list[dict[str, Any]]:

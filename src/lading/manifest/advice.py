@@ -79,11 +79,31 @@ def _advise_static(data: dict[str, Any], findings: Findings) -> None:
             findings.add((*path, "path"), found, "add strip_prefix = true, unless the files lie there")
 
 
+def _advise_egress(path: Path, environment: dict[str, Any], data: dict[str, Any], findings: Findings) -> None:
+    """Say what may reach everything; only containers can be restricted."""
+    own = dict(items(environment, "egress"))
+    images = [str(place[1]) for place, build in tables(data, "build") if "dockerfile" in build]
+    users = [*tables(data, "services"), *tables(data, "jobs")]
+    free = [
+        str(place[1])
+        for place, user in users
+        if "egress" not in user
+        and "static" not in user
+        and (place[1] not in own or place[0] == "jobs")
+        and (text(user, "build") or next(iter(images), "")) in images
+    ]
+    if free:
+        remedy = 'list what they need: egress = ["api.example.org:443"]; [] for nothing'
+        findings.add(path, f"restricts no outbound traffic of {', '.join(free)}", remedy)
+
+
 def _advise_production(data: dict[str, Any], findings: Findings) -> None:
     for path, environment in tables(data, "environments"):
         tier = text(environment, "tier") or ("production" if path[1] in ("production", "prod") else "")
-        if tier == "production" and not data.get("smoke"):
-            findings.add(path, "takes no release whose smoke suite is empty", "add a [[smoke]] step")
+        if tier == "production":
+            if not data.get("smoke"):
+                findings.add(path, "takes no release whose smoke suite is empty", "add a [[smoke]] step")
+            _advise_egress(path, environment, data, findings)
     for path, service in tables(data, "services"):
         if "port" in service and "ready" not in service:
             remedy = 'add ready = "/ready"; without it traffic comes as soon as the port answers'

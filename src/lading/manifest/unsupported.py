@@ -49,7 +49,7 @@ class Rule(NamedTuple):
 
 
 _CONTAINERS = "means something inside a container, and a bundle runs as a plain process"
-_RESTRICTS = "is not enforced by this version yet"
+_UNRESTRICTED = "needs a container, and a bundle runs as a plain process, which reaches whatever its host does"
 _LATER = "is not done by this version yet"
 
 RULES: tuple[Rule, ...] = (
@@ -82,7 +82,6 @@ RULES: tuple[Rule, ...] = (
         "of a bundle, a path without env",
         of_bundles=True,
     ),
-    Rule("services.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
     Rule(
         "databases.*.engine",
         'is "postgres", which this version does not run yet',
@@ -97,7 +96,10 @@ RULES: tuple[Rule, ...] = (
         _runs_schedules,
         "where schedules are on",
     ),
-    Rule("jobs.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
+    *(
+        Rule(key, _UNRESTRICTED, "build an image, or remove it", scope="of a bundle", of_bundles=True)
+        for key in ("services.*.egress", "jobs.*.egress", "environments.*.egress.*")
+    ),
     Rule("policy", _LATER, "write it per environment: requires = { gates = [ … ] }"),
     Rule(
         "environments.*.host",
@@ -107,7 +109,6 @@ RULES: tuple[Rule, ...] = (
         "https://",
     ),
     Rule("environments.*.access", _LATER, "restrict access in front of the router"),
-    Rule("environments.*.egress", _RESTRICTS, "remove it, knowing that nothing is restricted"),
     Rule(
         "environments.*.strategy.kind",
         "is not done by this version yet",
@@ -143,9 +144,11 @@ def find_unsupported(manifest: Manifest, environment: str) -> list[Found]:
 
 
 def _is_image(path: Path, manifest: Manifest) -> bool:
-    """Tell whether the service or job that a path begins with runs an image."""
-    users: Mapping[str, Service | Job] = manifest.services if path[0] == "services" else manifest.jobs
-    build = manifest.build.get(users[str(path[1])].build or "")
+    """Tell whether the service or job that a path names runs an image."""
+    users: Mapping[str, Service | Job] = manifest.jobs if path[0] == "jobs" else manifest.services
+    # What an environment says of a service names it last.
+    name = str(path[-1] if path[0] == "environments" else path[1])
+    build = manifest.build.get(users[name].build or next(iter(manifest.build), ""))
     return build is not None and build.kind == "image"
 
 

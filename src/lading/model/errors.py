@@ -77,6 +77,7 @@ CODES: Final[dict[str, Code]] = {
     "platform": Code(REFUSED, "The artifact was built for another platform, C library or Python version."),
     "nothing-to-return-to": Code(REFUSED, "The environment has no earlier release to roll back to."),
     "preflight": Code(UNWOUND, "A condition for starting was not met; nothing had been touched."),
+    "egress": Code(UNWOUND, "What programs may reach is to be restricted, and this host cannot do that."),
     "artifact-corrupt": Code(UNWOUND, "Stored bytes do not match their digest."),
     "no-space": Code(UNWOUND, "The disk is full."),
     "start-failed": Code(UNWOUND, "An instance could not be started or exited at once."),

@@ -146,6 +146,11 @@ REMEDIES: Final[dict[str, Remedy]] = {
         _UNTOUCHED, "Deploy the release you want by its version; `lading history ENVIRONMENT` names them."
     ),
     "preflight": Remedy("Nothing had been touched.", "Mend the condition that is named, then the same command again."),
+    "egress": Remedy(
+        "Nothing was started without its restriction; what serves goes on serving, and what is restricted stays so.",
+        "Rules need an agent that runs as root, `iptables`, and a container engine that uses it. `gate.log` in "
+        "`docker/egress` of the agent's home says more. Bundles cannot be restricted: build an image.",
+    ),
     "artifact-corrupt": Remedy(
         _UNWOUND, "Build the release again from its commit, `lading release VERSION`, and have a look at the disk."
     ),

@@ -1,6 +1,7 @@
 """From a release and a configuration to the unit that will serve: every instance, named and complete."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -79,6 +80,7 @@ class _Making:
                 command=job.command,
                 volumes=job.volumes,
                 resources=manifest.sizes[job.size].resources if job.size is not None else Resources(),
+                **self._ways_out(job.egress),
             )
 
     def migration(self, name: str, database: Database) -> InstanceSpec:
@@ -144,6 +146,7 @@ class _Making:
             user=service.user,
             home=service.home,
             relax=service.relax,
+            **self._ways_out(table.egress.get(name, service.egress)),
         )
 
     def _static(self, name: str, service: Service, slot: int) -> InstanceSpec:
@@ -167,6 +170,14 @@ class _Making:
             grace=service.grace,
             ready=Probe(path=STATIC_READY),
         )
+
+    def _ways_out(self, egress: tuple[str, ...] | None) -> dict[str, Any]:
+        """Return what restricts an instance, and whom it finds within its environment nevertheless."""
+        if egress is None:
+            return {}
+        services = self._release.manifest.services
+        peers = (alias for name, service in services.items() for alias in (name, *service.aliases))
+        return {"egress": egress, "peers": tuple(dict.fromkeys(peers))}
 
 
 def _asked_as(probe: Probe | None, domain: str | None) -> Probe | None:

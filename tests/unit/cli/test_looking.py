@@ -86,6 +86,23 @@ def test_logs_show_lines_by_instance_without_secrets(project: Path, run: Run, ag
     assert run("logs", "stage", "--rollout", "99").status == 2
 
 
+def test_refused_attempts_are_shown_by_service_without_secrets(project: Path, run: Run, agent: MemoryAgent) -> None:
+    """Who tried to reach what, of all or of one; what a program would have told the world is masked."""
+    run("deploy", "stage")
+    assert "nothing was refused" in run("logs", "stage", "--egress").out
+    runtime = agent.world.runtime
+    runtime.refused["shop/stage"] = [  # type: ignore[attr-defined]
+        "2026-01-02T03:04:05Z  web/1       name canary-4711.evil.example  is not in its egress",
+        "2026-01-02T03:04:06Z  settle      192.0.2.7:25  is not in its egress",
+    ]
+    said = run("logs", "stage", "--egress")
+    assert "web/1       name •••.evil.example  is not in its egress" in said.out
+    assert run("logs", "stage", "settle", "--egress", "--json").result["denied"] == [runtime.refused["shop/stage"][1]]  # type: ignore[attr-defined]
+    assert "web/1" in run("logs", "stage", "web", "--egress").out
+    assert run("logs", "stage", "--egress", "--follow").status == 2
+    assert run("logs", "nowhere", "--egress").status == 2
+
+
 def test_logs_give_a_terminal_no_orders(project: Path, run: Run, agent: MemoryAgent) -> None:
     """Escape sequences that a program wrote are left out, other controls shown as such; none reaches the terminal."""
     run("deploy", "stage")

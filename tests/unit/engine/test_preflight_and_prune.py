@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from lading.model.manifest import Environment
 from lading.ports.runtime import Room
 from lading.ports.runtime.memory import MemoryRuntime
 from lading.ports.store.memory import MemoryStore
@@ -84,6 +85,19 @@ def test_too_little_room_for_images_is_found_before_anything_is_fetched(
     assert runtime.prepared == before
     runtime.narrow = msgspec.structs.replace(runtime.narrow, free=1_000_000_000)
     assert house.deploy("v1.1.0").outcome == "succeeded"
+
+
+def test_what_cannot_be_restricted_is_not_started(house: House) -> None:
+    """Where the host cannot keep programs from reaching everything, a release that asks for it is not begun with."""
+    runtime = house.world.runtime
+    assert isinstance(runtime, MemoryRuntime)
+    runtime.lacking.add("egress")
+    assert house.deploy("v1.1.0").outcome == "succeeded"
+    before = list(runtime.recorded.starts)
+    opened = house.open_deploy("v1.2.0", Environment(tier="stage", egress={"web": ()}))
+    rollout = house.carry(opened)
+    assert (rollout.outcome, (rollout.error or {})["code"]) == ("unwound", "egress")
+    assert runtime.recorded.starts == before
 
 
 def test_changed_bytes_are_found_and_never_started(house: House) -> None:

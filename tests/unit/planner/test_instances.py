@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Observed
-from lading.model.manifest import Build, Database, Environment, Manifest, Probe, Project, Service, Volume
-from lading.model.paths import STATIC_READY, prober_path
+from lading.model.manifest import Build, Database, Environment, Job, Manifest, Probe, Project, Service, Volume
 from lading.model.plan import Plan, Watch
 from lading.model.release import FILES, Artifact, Layer, Platform, Release
 from lading.planner.plans import plan_release
@@ -16,7 +15,7 @@ READY = Probe(path="/ready")
 URLS = {"main": "sqlite:////srv/main.db", "other": "sqlite+aiosqlite:////srv/other.db"}
 
 
-def planned(manifest: Manifest, domain: str | None = None, *more: Artifact) -> Plan:
+def planned(manifest: Manifest, domain: str | None = None, *more: Artifact, table: Environment | None = None) -> Plan:
     """The plan for the first deploy of a manifest to an environment with this domain."""
     digest = "sha256:" + "0" * 64
     artifact = Artifact(
@@ -35,7 +34,7 @@ def planned(manifest: Manifest, domain: str | None = None, *more: Artifact) -> P
         commit="0" * 40,
         created=0.0,
     )
-    configuration = configure("stage", Environment(domain=domain), {}, manifest)
+    configuration = configure("stage", table or Environment(domain=domain), {}, manifest)
     record = EnvironmentRecord(project="shop", name="stage", tier="stage")
     return plan_release(1, "deploy", release, configuration, Observed(record=record, databases=URLS))
 
@@ -137,3 +136,17 @@ def test_built_files_are_served_by_an_instance_that_is_told_nothing() -> None:
         assert spec.ready.path == STATIC_READY
     asked = prober_path(unit)
     assert asked == (STATIC_READY, None)
+
+
+def test_what_is_reached_is_said_by_the_environment_before_the_service() -> None:
+    """An environment's endpoints replace a service's; who names none is not restricted, and jobs have their own."""
+    services = {
+        "web": Service(build="app", port=8000, egress=("a.example:443",), aliases=("backend",)),
+        "api": Service(build="app", port=8001),
+    }
+    manifest = shop(services=services, jobs={"settle": Job(command="settle", egress=())})
+    unit = planned(manifest, table=Environment(egress={"web": ("b.example:443",)})).unit
+    assert unit is not None
+    found = {spec.service: (spec.egress, spec.peers) for spec in (*unit.instances, *unit.jobs)}
+    peers = ("web", "backend", "api")
+    assert found == {"web": (("b.example:443",), peers), "api": (None, ()), "settle": ((), peers)}

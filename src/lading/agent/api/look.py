@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from lading.agent.answers import About, Audits, EnvironmentDetail, Environments, Examined, Halted, Logs
+from lading.agent.answers import About, Audits, Denied, EnvironmentDetail, Environments, Examined, Halted, Logs
 from lading.agent.api.wire import answer, says
 from lading.agent.detail import detail
 from lading.agent.service import AgentService
@@ -51,6 +51,11 @@ def routes(service: AgentService) -> APIRouter:
         """Give the last lines that instances wrote, secrets masked: of what serves, or of what a rollout started."""
         found = service.logs.read(project, environment, service=service_name, rollout=rollout, lines=lines)
         return answer(Logs(logs=found))
+
+    @router.get("/logs/{project}/{environment}/egress", **says(Denied))
+    def denied(project: str, environment: str, lines: Annotated[int, Query(ge=1)] = 100) -> Response:
+        """Give the last attempts of an environment's programs to reach what is in no egress, secrets masked."""
+        return answer(Denied(denied=service.logs.denied(project, environment, lines)))
 
     @router.get("/audit", **says(Audits))
     def audit(limit: int = 100, environment: str = "") -> Response:

@@ -32,11 +32,19 @@ def act(context: Context, step: Preflight) -> Done:
             hint=problems[0][2],
         )
     check_edge(context.world, context.key, step.configuration)
+    _require_egress(context)
     for name, database in step.release.manifest.databases.items():
         context.world.databases.check(context.rollout.project, context.rollout.environment, name, database)
     free = context.world.store.free_bytes() / 1e9
     wanted = len(step.configuration.secret_versions)
     return Done(text=f"disk {free:.0f} GB · secrets {wanted}/{wanted}", facts={"free_bytes": int(free * 1e9)})
+
+
+def _require_egress(context: Context) -> None:
+    """Raise ``egress`` when an instance or job is to be restricted and this host cannot do that."""
+    unit = context.rollout.plan.unit
+    if unit is not None and any(spec.egress is not None for spec in (*unit.instances, *unit.jobs)):
+        context.world.runtime.require_egress()
 
 
 def _copies(context: Context) -> int:

@@ -128,6 +128,14 @@ class Runtime(Protocol):
         """Raise ``no-engine`` or ``not-supported``, saying what helps, when artifacts of a kind cannot run here now."""
         ...
 
+    def require_egress(self) -> None:
+        """Raise ``egress``, saying what helps, when what instances may reach cannot be restricted here now."""
+        ...
+
+    def denied(self, marker: str, *, lines: int = 100) -> Sequence[str]:
+        """Return the last attempts of an environment's instances and runs to reach what they may not, oldest first."""
+        ...
+
     def platform(self) -> Platform:
         """Return what artifacts must have been built for."""
         ...
@@ -158,6 +166,7 @@ class Runtime(Protocol):
 
         ``secrets`` maps environment variables to values. Calling it again while the instance runs starts nothing new
         and returns it; when it has exited, it is started again under the same name, on the same address if free.
+        Where the spec restricts what it may reach, that holds before its program runs, or nothing is started.
         """
         ...
 

@@ -156,6 +156,12 @@ class RuntimeConformance:
         assert tuple(world.runtime.logs("web-1", lines=0)) == ()
         assert tuple(world.runtime.logs("nobody")) == ()
 
+    def test_nothing_is_refused_where_nobody_tried(self, world: World) -> None:
+        """An environment whose programs tried to reach nothing has no refused attempts, nor has one that never was."""
+        world.runtime.start(world.spec("web-1"), {})
+        assert tuple(world.runtime.denied("shop/stage")) == ()
+        assert tuple(world.runtime.denied("shop/nowhere", lines=3)) == ()
+
     def test_list_holds_exited_instances_too(self, world: World) -> None:
         """List names every instance that is known, running or not."""
         world.runtime.start(world.spec("web-2"), {})

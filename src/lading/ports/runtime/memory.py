@@ -107,6 +107,7 @@ class MemoryRuntime(MemoryRuns):
         self.prepared: set[str] = set()
         self.lacking: set[str] = set()
         self.narrow: Room | None = None
+        self.refused: dict[str, list[str]] = {}
 
     # the port
 
@@ -132,6 +133,15 @@ class MemoryRuntime(MemoryRuns):
     def room(self, release: Release) -> Room | None:
         """Return ``narrow``, which tests may set, for what is not prepared yet."""
         return None if self.prepared.issuperset(one.digest for one in release.artifacts) else self.narrow
+
+    def require_egress(self) -> None:
+        """Raise ``egress`` while ``lacking`` holds ``egress``."""
+        if "egress" in self.lacking:
+            raise LadingError("egress", happened="nothing here restricts what is reached", hint="remove egress")
+
+    def denied(self, marker: str, *, lines: int = 100) -> Sequence[str]:
+        """Return what tests put into ``refused``."""
+        return tuple(self.refused.get(marker, ())[-lines:])
 
     def prepare(self, release: Release) -> None:
         """Remember the release's artifacts as prepared."""

@@ -1,7 +1,7 @@
 """One container a name: made, found again, watched and ended, with its output kept when it goes."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,19 @@ KEPT_LINES = 20_000  # lines of output that are kept of a container that goes
 
 
 class Containers:
-    """The containers of one kind, instances or runs, of one agent; ``kept`` is a directory for what they wrote."""
+    """The containers of one kind, instances or runs, of one agent; ``kept`` is a directory for what they wrote.
 
-    def __init__(self, engine: Engine, known: Names, kind: str, kept: Path) -> None:
+    ``gone`` is told the name of every container that was removed.
+    """
+
+    def __init__(
+        self, engine: Engine, known: Names, kind: str, kept: Path, gone: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._engine = engine
         self._names = known
         self._kind = kind
         self._kept = kept
+        self._gone = gone
 
     def inspect(self, name: str) -> dict[str, Any] | None:
         """Return what the engine knows of a container, None when there is none."""
@@ -115,6 +121,10 @@ class Containers:
 
     def discard(self, name: str) -> None:
         """Remove a container, running or not, with what it wrote; quiet when there is none."""
+        self._delete(name)
+        self._gone(self._names.container(self._kind, name))
+
+    def _delete(self, name: str) -> None:
         deadline = time.monotonic() + CREATING
         while True:
             try:

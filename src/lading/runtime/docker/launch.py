@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,11 +13,13 @@ from lading.model.environment import InstanceSpec
 from lading.model.secret import Secret
 from lading.ports.runtime.refusals import start_failed
 from lading.runtime.docker import names
+from lading.runtime.docker.egress.confined import PROXY_PORT
 from lading.runtime.docker.networks import Network
 from lading.runtime.docker.places import INSIDE, Mount, databases, file_path, volume_path
 
 ANYWHERE = "0.0.0.0"
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+IPV6 = Path("/proc/sys/net/ipv6")  # not there on a host that has none
 PIDS = 512  # processes and threads, unless the manifest gives a number
 SHARE = 0.5  # of the host's memory, unless the manifest gives a limit
 TEMPORARY = 256 << 20  # bytes of /tmp; they count as the container's memory
@@ -105,6 +108,7 @@ def _variables(making: Making, secrets: Mapping[str, Secret]) -> dict[str, str]:
     values = {name: value for name, value in values.items() if name not in own}
     if spec.home is not None:
         values["HOME"] = spec.home
+    values |= _ways_out(making)
     values |= spec.env
     values |= databases(spec)
     values |= _places(spec)
@@ -120,6 +124,17 @@ def _variables(making: Making, secrets: Mapping[str, Secret]) -> dict[str, str]:
         if "\0" in value or "=" in name:
             raise start_failed(spec, f"{name} or its value cannot be a variable", hint=f"set {name} again")
     return values
+
+
+def _ways_out(making: Making) -> dict[str, str]:
+    """Return what tells a confined program of the proxy, and for whom it needs none."""
+    if making.spec.egress is None:
+        return {}
+    network = making.network
+    near = ["localhost", "127.0.0.1", f".{names.peers(making.spec)}", str(network.subnet), *making.spec.peers]
+    proxy, without = f"http://{network.gateway}:{PROXY_PORT}", ",".join(near)
+    told = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": without}
+    return told | {name.lower(): value for name, value in told.items()}
 
 
 def _aliases(spec: InstanceSpec) -> list[str]:
@@ -144,7 +159,19 @@ def _host(making: Making) -> dict[str, Any]:
         # A plain name is a peer's, so it is looked for among the release's own services first.
         "DnsOptions": ["ndots:1"],
     }
-    return host | _limits(spec)
+    return host | _confined(making) | _limits(spec)
+
+
+def _confined(making: Making) -> dict[str, Any]:
+    """Return what a confined container has besides its rules: no IPv6, no made-up senders, the gate's names."""
+    if making.spec.egress is None:
+        return {}
+    ipv6 = ("all", "default") if IPV6.exists() else ()
+    return {
+        "Dns": [making.network.gateway],
+        "Sysctls": {f"net.ipv6.conf.{kind}.disable_ipv6": "1" for kind in ipv6},
+        "CapDrop": ["NET_RAW"] if "capabilities" in making.spec.relax else ["ALL"],
+    }
 
 
 def _mounted(mount: Mount) -> dict[str, Any]:
@@ -197,6 +224,8 @@ def in_words(spec: InstanceSpec, user: str) -> str:
         said.append(f"{limits['PidsLimit']} processes")
     if "Memory" in limits:
         said.append(f"{limits['Memory'] / 1e6:.0f} MB")
+    if spec.egress is not None:
+        said.append(f"reaches {len(spec.egress) or 'no'} endpoint{'' if len(spec.egress) == 1 else 's'}")
     if "NanoCpus" in limits:
         said.append(f"{limits['NanoCpus'] / 1e9:g} cores")
     return ", ".join(said)

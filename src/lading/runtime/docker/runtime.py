@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lading.docker import SOCKET, Engine
+from lading.docker import SOCKET, Engine, EngineRefused
+from lading.docker.engine import segment
 from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
 from lading.model.release import Platform, Release
@@ -16,6 +17,8 @@ from lading.ports.runtime.refusals import start_failed
 from lading.runtime.docker import launch, names, states
 from lading.runtime.docker.begun import BegunRuns
 from lading.runtime.docker.containers import Containers, explained
+from lading.runtime.docker.egress.confined import Confined
+from lading.runtime.docker.egress.keeper import Keeper
 from lading.runtime.docker.images import Images
 from lading.runtime.docker.names import INSTANCE, RUN, Names
 from lading.runtime.docker.networks import POOL, Networks
@@ -52,8 +55,10 @@ class DockerRuntime:
         self._root = root
         self._engine = engine or Engine(SOCKET)
         self._names = Names(root)
-        self._instances = Containers(self._engine, self._names, INSTANCE, root / "logs")
-        run_containers = Containers(self._engine, self._names, RUN, root / "run-logs")
+        self._egress = Keeper(root / "egress", lambda: self._names.agent)
+        self._pool = pool
+        self._instances = Containers(self._engine, self._names, INSTANCE, root / "logs", self._egress.free)
+        run_containers = Containers(self._engine, self._names, RUN, root / "run-logs", self._egress.free)
         self._containers = {INSTANCE: self._instances, RUN: run_containers}
         self._networks = Networks(self._engine, self._names, root / "addresses", pool)
         self._images = Images(self._engine, self._names, root / "images", open_blob)
@@ -81,6 +86,14 @@ class DockerRuntime:
     def require(self, kind: str) -> None:  # noqa: ARG002
         """Raise ``no-engine`` when no engine answers."""
         self._engine.get("/info")
+
+    def require_egress(self) -> None:
+        """Raise ``egress`` when no rules for containers can be set here."""
+        self._egress.require()
+
+    def denied(self, marker: str, *, lines: int = 100) -> Sequence[str]:
+        """Return the last attempts that were refused in an environment."""
+        return self._egress.refused(marker, lines)
 
     def platform(self) -> Platform:
         """Return this host's; an image brings its own C library and Python."""
@@ -144,7 +157,9 @@ class DockerRuntime:
         with self._starting:
             containers.remove(name)
             network = self._networks.provide(spec.project, spec.environment)
-            address = self._networks.choose(network, previous, self._addresses()) if kind == INSTANCE else ""
+            # A run gets its address from the engine, unless rules have to stand for it before it starts.
+            chosen = kind == INSTANCE or spec.egress is not None
+            address = self._networks.choose(network, previous, self._addresses()) if chosen else ""
             making = launch.Making(
                 kind=kind,
                 name=name,
@@ -164,13 +179,42 @@ class DockerRuntime:
         try:
             owner = self._identities.owner(user, image, self._names.container(kind, name))
             self._places.share(spec, making.mounts, owner, making.group if making.group is not None else owner)
+            self._confine(making)
             containers.start(name)
         except BaseException:
             containers.remove(name)
             raise
 
+    def _confine(self, making: launch.Making) -> None:
+        """See that the rules for a container stand before it starts, or that none stand for one that is free."""
+        spec, network = making.spec, making.network
+        if spec.egress is None:
+            self._egress.free_address(making.address)
+            return
+        self._egress.confine(
+            Confined(
+                name=self._names.container(making.kind, making.name),
+                label=spec.label if making.kind == INSTANCE else spec.service,
+                marker=f"{spec.project}/{spec.environment}",
+                address=making.address,
+                subnet=str(network.subnet),
+                gateway=network.gateway,
+                pool=self._pool,
+                allowed=spec.egress,
+            )
+        )
+
+    def _is_there(self, container: str, *, running: bool = False) -> bool:
+        try:
+            found = self._engine.get(f"/containers/{segment(container)}/json")
+        except EngineRefused as error:
+            if error.status != 404:
+                raise
+            return False
+        return states.is_running(found) or not running
+
     def _addresses(self) -> set[str]:
-        listed = self._engine.get("/containers/json", all=True, filters=self._names.filters(INSTANCE))
+        listed = self._engine.get("/containers/json", all=True, filters=self._names.filters())
         return {entry["Labels"].get(names.ADDRESS, "") for entry in listed}
 
     def _labels(
@@ -288,7 +332,8 @@ class DockerRuntime:
         return self._names.in_use
 
     def maintain(self) -> None:
-        """Cut the logs of what is gone, and drop the oldest; to be called now and then."""
+        """Cut the logs of what is gone, drop the oldest, keep who is confined so; to be called now and then."""
+        self._egress.keep(self._is_there)
         kept = sorted(self._root.glob("*logs/*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
         total = 0
         for log in kept:
@@ -296,6 +341,10 @@ class DockerRuntime:
             total += log.stat().st_blocks * 512
             if total > FORGOTTEN_LOGS:
                 log.unlink()
+
+    def rest(self) -> None:
+        """End what is there for running containers only; to be called when none is to run any more."""
+        self._egress.rest(lambda container: self._is_there(container, running=True))
 
     def _lock(self, name: str) -> threading.RLock:
         return self._locks.setdefault(name, threading.RLock())

@@ -104,6 +104,20 @@ class ProcessRuntime:
         """Do nothing: there is nothing but the laid-out layers."""
         return 0
 
+    def require_egress(self) -> None:
+        """Raise ``egress``: a process reaches whatever its host does."""
+        raise LadingError(
+            "egress",
+            doing="restricting what programs may reach",
+            happened="a bundle runs as a plain process, which reaches whatever its host does",
+            now="nothing was started",
+            hint="build an image, or remove egress",
+        )
+
+    def denied(self, marker: str, *, lines: int = 100) -> Sequence[str]:  # noqa: ARG002
+        """Return nothing: nothing is restricted here."""
+        return ()
+
     def platform(self) -> Platform:
         """Return this machine's platform and the Python that runs the agent."""
         library, version = platform.libc_ver()
