@@ -30,9 +30,9 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     name to how the program finds it, ``files`` the same for paths in the layer of that role, ``databases`` a variable
     to a database's URL or path. ``port`` is the manifest's port: containers listen on it, processes get one of the
     host's. ``static`` is the directory of the layer ``static`` that is served instead of running a program.
-    ``entrypoint`` to ``peers`` are for containers: ``egress`` are the only endpoints outside that it may reach (None: no
-    limit), ``peers`` the names it knows within. ``marker`` identifies the environment for limits and
-    cleaning: ``project/environment``.
+    ``entrypoint`` to ``peers`` are for containers: ``egress`` are the only endpoints outside that it may reach (None:
+    no limit), ``peers`` the names it knows within. ``marker`` identifies the environment for limits and cleaning:
+    ``project/environment``.
     """
 
     name: str

@@ -6,6 +6,7 @@ import pytest
 
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Observed
 from lading.model.manifest import Build, Database, Environment, Job, Manifest, Probe, Project, Service, Volume
+from lading.model.paths import STATIC_READY, prober_path
 from lading.model.plan import Plan, Watch
 from lading.model.release import FILES, Artifact, Layer, Platform, Release
 from lading.planner.plans import plan_release
