@@ -27,6 +27,7 @@ from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.jobs import Jobs
 from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
+from lading.agent.maintenance import Maintenances
 from lading.agent.policies import Policies
 from lading.agent.releases import ReleaseShelf
 from lading.agent.results import Results
@@ -95,6 +96,7 @@ class MemoryAgent:
             policies=Policies(world.journal, world.clock),
             secrets=SecretValues(world.journal, world.secrets, world.clock),
             status=Status(world.journal, world.runtime, world.router, world.clock),
+            maintenances=Maintenances(world, locks),
             downs=Downs(world, self.rollouts.admission, locks, self._data),
             backing=Backing(world, self._data),
             logs=InstanceLogs(world.journal, world.runtime, world.secrets),

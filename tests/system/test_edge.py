@@ -2,6 +2,9 @@
 
 import base64
 import http.client
+import json
+import os
+import signal
 import socket
 import threading
 import time
@@ -10,12 +13,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lading.engine.logins import hashed
-from lading.model.environment import Backend, Edge, Routes, ServiceRoute
+from lading.model.environment import Backend, Edge, Maintenance, Routes, ServiceRoute
 from lading.model.manifest import Limits
 from lading.model.secret import Secret
+from lading.router.control import Control
+from lading.router.identity import is_running
 from lading.router.settings import RouterSettings
 from lading.router.traefik import TraefikRouter
-from tests.agents import RealAgent, port_of
+from tests.agents import RealAgent, answer, port_of, release_at
 from tests.support import until
 from tests.support_router import FIRST_PORT, Instance
 
@@ -25,7 +30,9 @@ STAGE = "cashback/stage"
 LOGIN = "anna:horse-staple-9"
 MEGABYTE = 1_000_000
 
-Guard = Callable[[Edge], int]
+OPEN = Edge()
+
+Guard = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +53,11 @@ def instance() -> Iterator[Instance]:
 
 @pytest.fixture
 def guard(router: TraefikRouter, instance: Instance) -> Guard:
-    def guard(edge: Edge) -> int:
+    def guard(edge: Edge = OPEN, **more: object) -> int:
         service = ServiceRoute(service="web", backends=(Backend(instance="web", address=instance.address),))
         port = router.reserve_port(STAGE)
-        router.apply(Routes(environment=STAGE, generation="r1", port=port, services=(service,), edge=edge))
+        routes = Routes(environment=STAGE, generation="r1", port=port, services=(service,), edge=edge, **more)  # type: ignore[arg-type]
+        router.apply(routes)
         return port
 
     return guard
@@ -136,6 +144,64 @@ def test_only_so_many_requests_at_once_whatever_host_they_name(guard: Guard, ins
     slow.join()
     assert ask(port, "/head")[0] == 200
     assert "x-lading-counted" not in ask(port, "/head")[1].lower()
+
+
+def test_visitors_get_a_page_and_clients_json(guard: Guard) -> None:
+    """503 with a time to come back: a page for browsers, JSON for others, whatever is asked; it cannot be broken."""
+    port = guard(maintenance=Maintenance(message="Moving <house> {{x}}\u2028 at `noon`", retry_after=60))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)
+    connection.request("GET", "/any", headers={"Accept": "text/html,*/*", "X-Lading-Page": "cashback/other"})
+    got = connection.getresponse()
+    page = got.read().decode()
+    connection.close()
+    assert (got.status, got.headers["Retry-After"], got.headers["Cache-Control"]) == (503, "60", "no-store")
+    assert "Moving &lt;house&gt; {{x}}\u2028 at `noon`" in page
+    status, text = ask(port, "/api", method="POST", body=b"a" * 300_000)
+    assert status == 503
+    told = {"error": "maintenance", "message": "Moving <house> {{x}}\u2028 at `noon`", "retry_after": 60}
+    assert json.loads(text) == told
+    assert ask(guard(), "/")[0] == 200
+
+
+def test_the_page_stays_when_router_holder_and_page_are_killed(guard: Guard, router: TraefikRouter) -> None:
+    """No visitor gets through while any of the three comes back; once it is over, the page's process ends."""
+    port = guard(maintenance=Maintenance(message="Back soon"))
+    control = Control(router.root, router.settings)
+    until(lambda: control.state().pager is not None, within=5)
+    for which in ("pager", "router", "holder"):
+        process = getattr(control.state(), which)
+        os.kill(process[0], signal.SIGKILL)
+        until(lambda process=process: not is_running(*process), within=5)  # type: ignore[misc]
+        router.ensure()
+        until(lambda: ask(port)[0] == 503 and "Back soon" in ask(port)[1], within=5, what=f"{which} came back")
+    guard()
+    assert ask(port) == (200, "web")
+    router.ensure()
+    until(lambda: control.state().pager is None, within=5)
+
+
+def test_maintenance_holds_over_deaths_and_rollouts(agent: RealAgent) -> None:
+    """Behind the page a release is rolled out whole; the page survives the agent; ending it opens what serves now."""
+    assert agent.deploy("v1.0.0").outcome == "succeeded"
+    url = agent.url()
+    told = agent.lading("maintenance", "on", "local", "--message", "Back at noon")
+    assert (told.exit, told.result["maintenance"]["changed"]) == (0, True)
+    assert (
+        agent.lading("maintenance", "on", "local", "--message", "Back at noon").result["maintenance"]["changed"]
+        is False
+    )
+    assert (answer(url)[0], agent.environment()["maintenance"]["message"]) == (503, "Back at noon")
+    second = agent.deploy("v1.1.0")
+    assert second.outcome == "succeeded"
+    assert (second.rollout["requests"] > 10, second.rollout["lost_requests"]) == (True, 0)
+    assert answer(url)[0] == 503
+    agent.kill()
+    assert answer(url)[0] == 503
+    agent.start()
+    assert answer(url)[0] == 503
+    assert agent.lading("maintenance", "off", "local").exit == 0
+    assert release_at(url) == "v1.1.0"
+    assert agent.lading("maintenance", "off", "local").exit == 0
 
 
 def test_a_stage_behind_a_login_is_rolled_out_like_any_other(agent: RealAgent) -> None:

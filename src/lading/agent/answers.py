@@ -6,7 +6,7 @@ import msgspec
 
 from lading.doctor.finding import Finding
 from lading.model.bill import Envelope, Policy, Statement, TrustedKey
-from lading.model.environment import Configuration
+from lading.model.environment import Configuration, Maintenance
 from lading.model.jobs import Ending, OutputFile, Trigger
 from lading.model.manifest import Manifest
 from lading.model.plan import Plan
@@ -86,7 +86,7 @@ class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``standby`` is the release that is still up for an instant way back, ``alert`` is not empty while somebody has to
     look, ``since`` is in seconds since the epoch. ``stopped`` is when it was taken down (0: it is not), and
-    ``stopped_release`` what served until then.
+    ``stopped_release`` what served until then. ``maintenance`` is set while visitors get a page instead.
     """
 
     name: str
@@ -103,6 +103,7 @@ class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
     rollout: RunningRollout | None = None
     stopped: float = 0.0
     stopped_release: str | None = None
+    maintenance: Maintenance | None = None
 
 
 class Environments(msgspec.Struct, frozen=True, kw_only=True):

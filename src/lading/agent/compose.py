@@ -21,6 +21,7 @@ from lading.agent.home import Home
 from lading.agent.jobs import Jobs
 from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
+from lading.agent.maintenance import Maintenances
 from lading.agent.policies import Policies
 from lading.agent.releases import Builder, ReleaseShelf
 from lading.agent.results import Results
@@ -154,6 +155,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         policies=Policies(journal, clock),
         secrets=SecretValues(journal, secrets, clock),
         status=status,
+        maintenances=Maintenances(world, locks),
         downs=Downs(world, rollouts.admission, locks, lambda project, name: _data(home, project, name)),
         backing=Backing(world, lambda project, name: _data(home, project, name)),
         logs=InstanceLogs(journal, runtime, secrets),

@@ -14,6 +14,7 @@ from lading.agent.down import Downs
 from lading.agent.jobs import Jobs
 from lading.agent.keys import Keys
 from lading.agent.logs import InstanceLogs
+from lading.agent.maintenance import Maintenances
 from lading.agent.policies import Policies
 from lading.agent.releases import ReleaseShelf
 from lading.agent.results import Results
@@ -70,6 +71,7 @@ class AgentService:
     secrets: SecretValues
     status: Status
     downs: Downs
+    maintenances: Maintenances
     backing: Backing
     logs: InstanceLogs
     jobs: Jobs

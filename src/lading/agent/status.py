@@ -61,6 +61,7 @@ class Status:
             rollout=self._running(rollout) if rollout is not None else None,
             stopped=record.stopped if record.is_down else 0.0,
             stopped_release=self._last(record) if record.is_down else None,
+            maintenance=self._journal.maintenance(record.project, record.name),
         )
 
     def _instances(self, serving: Pinned | None) -> tuple[InstanceView, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from lading.agent.down import unroute
+from lading.agent.maintenance import follow
 from lading.engine.context import Locks
 from lading.engine.leftovers import leftovers
 from lading.engine.routes import generation_of, routes_of
@@ -133,6 +134,7 @@ class Supervisor:
             current = self._world.journal.environment(record.project, record.name)
             if current is None or current.serving is None:
                 return
+            self._carefully(f"maintenance of {record.key}", lambda: follow(self._world, record))
             if self._waits_for_nobody(current):
                 self._clear_the_way(current)
             for spec in self._mine(current, current.serving):

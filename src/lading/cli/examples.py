@@ -31,6 +31,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "lading logs stage --rollout 41",
         "lading logs production --egress",
     ),
+    "maintenance on": (
+        "lading maintenance on production --message 'Back at noon.'",
+        "lading maintenance on production --retry 30m",
+    ),
+    "maintenance off": ("lading maintenance off production",),
     "outputs": ("lading outputs production 12", "lading outputs production 12 --to settled"),
     "plan": ("lading plan production v1.5.0",),
     "policy show": ("lading policy show production",),

@@ -37,6 +37,7 @@ COMMANDS = {
     "outputs": "lading.cli.outputs",
     "status": "lading.cli.status",
     "history": "lading.cli.history",
+    "maintenance": "lading.cli.maintenance",
     "logs": "lading.cli.logs",
     "bill": "lading.cli.bill",
     "attest": "lading.cli.bill",

@@ -48,7 +48,7 @@ ROAD: dict[str, tuple[Row, ...]] = {
         Row("bill, explain, doctor", "a release's papers; an error; this host"),
     ),
     "keep": (
-        Row("secrets", "give an environment its secrets"),
+        Row("secrets, maintenance", "an environment's secrets; close it"),
         Row("policy, trust", "what an agent demands, and whom it believes"),
         Row("approve, attest, revoke", "add to a release's bill, or take it back"),
         Row("host, agent", "machines to deploy to; the daemon there"),
@@ -73,6 +73,7 @@ ELSEWHERE = {
     "launch": "deploy",
     "list": "status",
     "log": "logs",
+    "kill-switch": "maintenance",
     "ls": "status",
     "ps": "status",
     "push": "deploy",

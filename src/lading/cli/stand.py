@@ -104,7 +104,8 @@ def _words(entry: dict[str, Any] | None) -> str:
     serves = f"{entry['release']}  {entry.get('url', '')}".rstrip() if entry["release"] else idle
     running = entry.get("rollout")
     told = f"  rollout {running['id']} under way: {running['kind']} {running['release']}" if running else ""
-    return f"{serves}{told}{'  ALERT ' + entry['alert'] if entry.get('alert') else ''}"
+    closed = "  MAINTENANCE" if entry.get("maintenance") else ""
+    return f"{serves}{closed}{told}{'  ALERT ' + entry['alert'] if entry.get('alert') else ''}"
 
 
 def next_of(outline: Outline, head: Head | None, known: dict[str, dict[str, Any] | None]) -> str:

@@ -84,6 +84,7 @@ def _lines(entry: dict[str, Any]) -> list[str]:
         since = f"  since {age(entry['since'])}" if entry.get("since") else ""
         url = f"  {entry['url']}" if entry["url"] else ""
         lines = [f"{name} {entry['release']:<12} {short(entry['digest'])}{url}{since}"]
+    lines += _closed(entry)
     lines += [f"  {_instance(one)}" for one in entry["instances"]]
     if entry.get("rollout"):
         running = entry["rollout"]
@@ -94,6 +95,18 @@ def _lines(entry: dict[str, Any]) -> list[str]:
     if entry.get("alert"):
         lines.append(f"  ALERT {entry['alert']}")
     return lines
+
+
+def _closed(entry: dict[str, Any]) -> list[str]:
+    from lading.cli.words import age
+
+    under = entry.get("maintenance")
+    if not under:
+        return []
+    told = f": {under['message']}" if under.get("message") else ""
+    return [
+        f"  MAINTENANCE since {age(under['since'])}, by {under['by']}{told}; lading maintenance off {entry['name']}"
+    ]
 
 
 def _idle(entry: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
         domain=unit.configuration.table.domain,
         services=tuple(services),
         edge=edge_of(world, record.key, unit.configuration),
+        maintenance=world.journal.maintenance(record.project, record.name),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lading.journal.file import JournalFile, text_of
 from lading.model.bill import Envelope, Policy, TrustedKey
 from lading.model.canonical import digest_of
-from lading.model.environment import EnvironmentRecord
+from lading.model.environment import EnvironmentRecord, Maintenance
 from lading.model.release import Release
 from lading.ports.journal import Audit
 from lading.ports.journal.refusals import version_taken
@@ -99,6 +99,22 @@ class Ledger(JournalFile):
                 "INSERT OR REPLACE INTO policies (project, environment, value) VALUES (?, ?, ?)",
                 (project, environment, text_of(policy)),
             )
+            self.audit(audit)
+
+    def maintenance(self, project: str, environment: str) -> Maintenance | None:
+        """Return the maintenance an environment is under, None when it is under none."""
+        sql = "SELECT value FROM maintenance WHERE project = ? AND environment = ?"
+        return self._one(Maintenance, sql, project, environment)
+
+    def set_maintenance(self, project: str, environment: str, wanted: Maintenance | None, audit: Audit) -> None:
+        """Put an environment under maintenance, or (None) end it, together with its audit entry."""
+        with self._transaction("setting maintenance in") as connection:
+            connection.execute("DELETE FROM maintenance WHERE project = ? AND environment = ?", (project, environment))
+            if wanted is not None:
+                connection.execute(
+                    "INSERT INTO maintenance (project, environment, value) VALUES (?, ?, ?)",
+                    (project, environment, text_of(wanted)),
+                )
             self.audit(audit)
 
     def audit(self, entry: Audit) -> None:

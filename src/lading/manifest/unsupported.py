@@ -108,7 +108,6 @@ RULES: tuple[Rule, ...] = (
         lambda value, _manifest, _environment: value.startswith("https://"),
         "https://",
     ),
-    Rule("environments.*.access", _LATER, "restrict access in front of the router"),
     Rule(
         "environments.*.strategy.kind",
         "is not done by this version yet",

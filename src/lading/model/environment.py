@@ -195,6 +195,19 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
 
 
+class Maintenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An environment that shows its visitors a page instead of what it serves.
+
+    ``message`` is what the page says (empty: its own words), ``since`` seconds since the epoch, ``by`` who did it,
+    ``retry_after`` the seconds after which clients are told to ask again.
+    """
+
+    message: str = ""
+    since: float = 0.0
+    by: str = ""
+    retry_after: int = 120
+
+
 class Pass(msgspec.Struct, frozen=True, kw_only=True):
     """By what the agent's own checks get past an environment's edge: headers to send with every request."""
 
@@ -206,7 +219,8 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
 
     ``generation`` names the rollout they belong to, so that the router's counters are kept per release. ``hold`` above
     0 lets every request wait, that many seconds at most, until routes without it are in force: meanwhile no instance
-    is asked, and backends may be left out.
+    is asked, and backends may be left out. Under
+    ``maintenance`` visitors get its page; who has a pass still reaches the services.
     """
 
     environment: str
@@ -216,6 +230,7 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[ServiceRoute, ...] = ()
     edge: Edge = Edge()
     hold: float = 0.0
+    maintenance: Maintenance | None = None
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):

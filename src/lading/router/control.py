@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from lading.model.canonical import digest_of
 from lading.model.errors import LadingError
 from lading.router.holder import ANOTHER_HOLDS
 from lading.router.identity import boot_id, is_running, write_whole
-from lading.router.settings import RouterSettings, holder_config
+from lading.router.settings import RouterSettings, Wants, holder_config
 
 START_TIMEOUT = 20.0  # seconds for the holder to bind its ports and Traefik to load its routes
 POLL_INTERVAL = 0.005  # seconds
@@ -28,6 +28,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     holder: tuple[int, int] = (0, 0)
     router: tuple[int, int] | None = None
     api: int = 0
+    pages: int = 0
+    pager: tuple[int, int] | None = None
     sockets: dict[str, int] = {}
     missing: dict[str, str] = {}
     config: str = ""
@@ -47,9 +49,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 class Control:
     """Start, inform and end the holder of one root."""
 
-    def __init__(self, root: Path, settings: RouterSettings) -> None:
+    def __init__(self, root: Path, settings: RouterSettings, wants: Callable[[], Wants] = Wants) -> None:
         self.root = root
         self.settings = settings
+        self._wants = wants
 
     def state(self) -> State:
         """Return what the holder last wrote; an empty state when there is none."""
@@ -58,9 +61,12 @@ class Control:
         except (OSError, msgspec.MsgspecError):
             return State()
 
-    def ensure(self, keep: Sequence[int]) -> State:
-        """See that a holder serves with today's configuration; ``keep`` are the ports promised to environments."""
-        serial = self._configure(keep)
+    def ensure(self, keep: Sequence[int], wants: Wants | None = None) -> State:
+        """See that a holder serves with today's configuration; ``keep`` are the ports promised to environments.
+
+        ``wants`` is what routes need that are about to come into force, unless given what those in force need.
+        """
+        serial = self._configure(keep, wants or self._wants())
         state = self.state()
         if not state.held:
             self._start()
@@ -83,7 +89,7 @@ class Control:
         state = self.state()
         if state.boot != boot_id():
             return
-        targets = [p for p in (state.holder, state.router) if p is not None and is_running(*p)]
+        targets = [p for p in (state.holder, state.router, state.pager) if p is not None and is_running(*p)]
         deadline = time.monotonic() + self.settings.grace + 5.0
         if targets:
             os.kill(targets[0][0], signal.SIGTERM)
@@ -95,8 +101,8 @@ class Control:
             time.sleep(POLL_INTERVAL)
         (self.root / "holder.json").unlink(missing_ok=True)
 
-    def _configure(self, keep: Sequence[int]) -> str:
-        config = holder_config(self.root, self.settings, sorted(keep))
+    def _configure(self, keep: Sequence[int], wants: Wants) -> str:
+        config = holder_config(self.root, self.settings, sorted(keep), wants)
         serial = digest_of(config)
         file = self.root / "holder-config.json"
         data = msgspec.json.encode({**config, "serial": serial})

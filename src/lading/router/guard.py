@@ -10,6 +10,7 @@ from lading.model.environment import Routes
 Plain = dict[str, Any]
 
 PASS_HEADER = "X-Lading-Pass"
+PAGE_HEADER = "X-Lading-Page"
 
 # Overwritten with each request and taken out again: one name for all requests, so that they are counted together.
 COUNTED_HEADER = "X-Lading-Counted"
@@ -64,15 +65,28 @@ def pass_middleware(routes: Routes) -> Plain:
     return {name: {"headers": {"customRequestHeaders": {PASS_HEADER: ""}}}}
 
 
+def page(routes: Routes, port: int) -> tuple[Plain, Plain]:
+    """Return middleware and service of the page that visitors get under maintenance, both empty without one."""
+    if routes.maintenance is None:
+        return {}, {}
+    name = f"{routes.environment.replace('/', '~')}~page"
+    about = {"headers": {"customRequestHeaders": {PAGE_HEADER: routes.environment}}}
+    return {name: about}, {name: {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}]}}}
+
+
 def routers(name: str, routes: Routes, router: Plain, key: str, own: tuple[str, ...]) -> Iterator[tuple[str, Plain]]:
     """Return the routers of one way in (name, router): for visitors, for bodies to be held against the limit, and for
     the agent's own checks, which come from this host (``own``: its further addresses) and show the pass.
     """
     inner = router.get("middlewares", [])
     edge = list(middlewares(routes))
-    yield name, _with(router, [*edge, *inner])
     body = routes.edge.limits.body
-    if body is not None:
+    if routes.maintenance is not None:
+        (shown,) = page(routes, 0)[1]
+        yield name, {**_with(router, [*edge, shown]), "service": shown}
+    else:
+        yield name, _with(router, [*edge, *inner])
+    if body is not None and routes.maintenance is None:
         rule = f"({router['rule']}) && ({_heavy(body)})"
         yield f"{name}~body", {**_with(router, [*edge, *body_middleware(routes), *inner], rule), **_above(router, 1)}
     if key:

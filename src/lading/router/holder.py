@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lading.router.identity import boot_id, is_running, read_json, start_time, write_whole
+from lading.router.pagehost import PageHost
 from lading.router.process import address_of, become, detach, log, status_of
 from lading.router.sockets import bind, holds, open_up, shut, take_over, turn_away
 
@@ -54,6 +55,7 @@ class Holder:
         wake_in.setblocking(False)
         self._wake_in = wake_in
         self.asked: set[int] = set()
+        self.pages = PageHost(root)
         self.shared: set[str] = set()  # names of ports that a router still holds whose sockets could not be taken over
 
     # life
@@ -84,6 +86,10 @@ class Holder:
         elif self.unsaved:
             self.save(ready=True)
             self.wait(AGAIN_AFTER if self.unsaved else 0.0)
+        elif not self.pages.settled:
+            self.pages.settle()
+            self.save(ready=True)
+            self.wait(AGAIN_AFTER if self.pages.wanted else 0.0)
         else:
             self.wait(None)
 
@@ -101,6 +107,9 @@ class Holder:
             self.shared = set(before.get("sockets", {})) - set(self.sockets)
         self.bind_all(patience=OWN_PORT_PATIENCE)
         self.shared.clear()
+        self.pages.open(before.get("pages", 0), self.page_left_by(before))
+        self.pages.wanted = bool(self.config["pages"])
+        self.pages.adopt()
         if left is not None and self.router == left and self.template == self.wanted_template():
             open_up(self.sockets.values())
             self.save(ready=True)
@@ -113,6 +122,11 @@ class Holder:
             return None
         pid, started = before.get("router", (0, None))
         return (pid, started) if is_running(pid, started) else None
+
+    def page_left_by(self, before: dict[str, Any]) -> Process | None:
+        """Return the process of the maintenance page that an earlier holder left running."""
+        pid, started = before.get("pager") or (0, None)
+        return (pid, started) if before.get("boot") == boot_id() and started is not None else None
 
     def adopt(self, left: Process, before: dict[str, Any]) -> None:
         """Take over the sockets of a running Traefik; when all came along, Traefik itself stays."""
@@ -130,6 +144,8 @@ class Holder:
         """Read the configuration again and start a new router beside the old one if anything changed."""
         self.config = read_json(self.root / "holder-config.json") or self.config
         self.bind_all(patience=0.0)
+        self.pages.wanted = bool(self.config["pages"])
+        self.pages.settle()
         if self.template == self.wanted_template() and self.router_runs():
             self.save(ready=True)
         else:
@@ -139,6 +155,7 @@ class Holder:
         """End Traefik within its grace, then forget the state."""
         if self.router is not None:
             self.end(self.router, patience=float(self.config["grace"]) + 2.0)
+        self.pages.end()
         (self.root / "holder.json").unlink(missing_ok=True)
 
     # sockets
@@ -289,6 +306,8 @@ class Holder:
             "holder": (os.getpid(), start_time(os.getpid())),
             "router": self.router,
             "api": self.api_port,
+            "pages": self.pages.port,
+            "pager": self.pages.process,
             "sockets": {name: sock.getsockname()[1] for name, sock in self.sockets.items()},
             "missing": self.missing,
             "template": self.template,

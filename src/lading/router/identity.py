@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+RECORD = b"# routes: "  # how the first line of the router's file begins, the record of all routes
+
 
 def boot_id() -> str:
     """Return the name of this boot of the machine: process numbers mean nothing beyond it."""

@@ -15,8 +15,8 @@ from lading.model.environment import Routes, ServiceRoute
 from lading.ports.router.rules import asks, refusal
 from lading.router import guard
 from lading.router.balancing import TRANSPORT, Plain, cookie_of, services_of, waiting_room
+from lading.router.identity import RECORD
 
-HEAD = b"# routes: "
 LOADED = "lading-loaded"
 PRIORITY = 10
 
@@ -36,15 +36,16 @@ def service_name(environment: str, generation: str, service: str) -> str:
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the file depends on besides the routes: the environments' local ports, whether domains are served at all
-    (``public``), the files of the placeholder certificate, seconds between ready checks; the key of the passes by which
-    our own checks get past an edge (empty: they have none), and this host's addresses that they may come from; by
-    environment and path the ports where requests wait.
+    (``public``), the files of the placeholder certificate, seconds between ready checks, the port of the maintenance
+    page; the key of the passes by which our own checks get past an edge (empty: they have none), and this host's
+    addresses that they may come from; by environment and path the ports where requests wait.
     """
 
     ports: Mapping[str, int] = {}
     public: bool = False
     certificate: Mapping[str, str] = {}
     interval: float = 1.0
+    pages: int = 0
     pass_key: str = ""
     own: tuple[str, ...] = ()
     rooms: Mapping[str, Mapping[str, int]] = {}
@@ -64,7 +65,7 @@ def render(routes: Mapping[str, Routes], around: Surroundings) -> tuple[bytes, s
     record = _plain(msgspec.json.encode([routes[key] for key in sorted(routes)]))
     # Braces inside the record's strings are written as escapes; outside of strings JSON never doubles them.
     record = record.replace(b"{{", b"\\u007b\\u007b")
-    text = HEAD + record + b"\n" + _plain(msgspec.json.encode(body, order="sorted")) + b"\n"
+    text = RECORD + record + b"\n" + _plain(msgspec.json.encode(body, order="sorted")) + b"\n"
     if b"{{" in text:
         raise refusal(", ".join(routes), "a value holds '{{', which the router would take for a template")
     return text, name
@@ -78,9 +79,9 @@ def _plain(text: bytes) -> bytes:
 def parse(text: bytes) -> dict[str, Routes]:
     """Return the routes a file was made of; ValueError when it is not one of ours."""
     first = text.split(b"\n", 1)[0]
-    if not first.startswith(HEAD):
+    if not first.startswith(RECORD):
         raise ValueError("not a file of routes")
-    return {r.environment: r for r in msgspec.json.decode(first.removeprefix(HEAD), type=list[Routes])}
+    return {r.environment: r for r in msgspec.json.decode(first.removeprefix(RECORD), type=list[Routes])}
 
 
 def names(routes: Routes, around: Surroundings) -> tuple[list[str], list[str]]:
@@ -100,6 +101,9 @@ def _http(routes: Mapping[str, Routes], around: Surroundings) -> Plain:
     for environment in routes.values():
         http["middlewares"] |= guard.middlewares(environment) | guard.body_middleware(environment)
         http["middlewares"] |= guard.pass_middleware(environment) if around.pass_key else {}
+        about, page = guard.page(environment, around.pages)
+        http["middlewares"] |= about
+        http["services"] |= page
         for service in environment.services:
             _add_service(http, environment, service, around)
     return http

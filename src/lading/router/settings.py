@@ -3,10 +3,12 @@
 import shutil
 import sys
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from lading.model.environment import Routes
 from lading.model.errors import LadingError
 
 
@@ -56,7 +58,18 @@ def find_binary(settings: RouterSettings) -> str:
     )
 
 
-def holder_config(root: Path, settings: RouterSettings, keep: list[int]) -> dict[str, object]:
+class Wants(msgspec.Struct, frozen=True, kw_only=True):
+    """What routes need of the router besides themselves: whether a maintenance page is shown (``pages``)."""
+
+    pages: bool = False
+
+
+def wants_of(routes: Iterable[Routes]) -> Wants:
+    """Return what these routes need of the router."""
+    return Wants(pages=any(one.maintenance is not None for one in routes))
+
+
+def holder_config(root: Path, settings: RouterSettings, keep: list[int], wants: Wants) -> dict[str, object]:
     """Return what the socket holder needs to know; ``keep`` are ports that environments were promised."""
     http = None if settings.http_port is None else {"host": settings.http_host, "port": settings.http_port}
     last = settings.pool_first + settings.pool_size + POOL_STRETCH
@@ -66,6 +79,7 @@ def holder_config(root: Path, settings: RouterSettings, keep: list[int]) -> dict
         "pool": {"first": settings.pool_first, "last": min(last, 65535), "size": settings.pool_size},
         "http": http,
         "keep": keep,
+        "pages": wants.pages,
         "static": _static(root),
         "entry_point": _entry_point(settings),
     }

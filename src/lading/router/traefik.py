@@ -20,7 +20,7 @@ from lading.router.identity import read_json, write_whole
 from lading.router.passing import own_addresses, pass_key, pass_of, probe_host
 from lading.router.render import Surroundings, names, parse, render
 from lading.router.rooms import Rooms
-from lading.router.settings import RouterSettings
+from lading.router.settings import RouterSettings, wants_of
 from lading.router.tally import Tally
 
 HTTP_PORT = 80
@@ -37,7 +37,7 @@ class TraefikRouter:
     def __init__(self, root: Path, *, settings: RouterSettings | None = None) -> None:
         self.root = root.resolve()
         self.settings = settings or RouterSettings()
-        self._control = Control(self.root, self.settings)
+        self._control = Control(self.root, self.settings, lambda: wants_of(self._load().values()))
         self._tally = Tally()
         self._rooms = Rooms(self.root / "rooms")
         self._threads = threading.RLock()
@@ -59,9 +59,7 @@ class TraefikRouter:
                 if routes.hold:
                     self._rooms.open(routes)
             self._write_current()
-            # Those in force too: an environment that is about to move keeps its old port until it has moved.
-            in_force = {routes.port for routes in self._load().values() if routes.port is not None}
-            self._control.ensure(sorted(in_force.union(self._ports().values())))
+            self._control.ensure(self._promised())
             revision = self._write_current()  # again: which ports could be had is known only now
             with self._api() as api:
                 if not api.await_revision(revision, self.settings.confirm_within):
@@ -186,6 +184,11 @@ class TraefikRouter:
 
     # inside
 
+    def _promised(self) -> list[int]:
+        """Return the ports to hold; an environment that is about to move keeps its old one until it has moved."""
+        in_force = {routes.port for routes in self._load().values() if routes.port is not None}
+        return sorted(in_force.union(self._ports().values()))
+
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Let one thread of one process at a time change ports and routes."""
@@ -206,6 +209,9 @@ class TraefikRouter:
     def _switch(self, environment: str, wanted: Mapping[str, Routes], routes: Routes | None) -> None:
         """Write the file and confirm it; on failure restore what stood there."""
         self._serving()
+        needed = wants_of([*self._load().values(), *wanted.values()])
+        if needed != wants_of(self._load().values()):
+            self._control.ensure(self._promised(), needed)
         around = self._around()
         text, revision = render(wanted, around)
         before = self._file.read_bytes()
@@ -275,11 +281,13 @@ class TraefikRouter:
         return state
 
     def _around(self) -> Surroundings:
+        state = self._control.state()
         return Surroundings(
             ports=self._ports(),
-            public=self.settings.http_port is not None and "http" not in self._control.state().missing,
+            public=self.settings.http_port is not None and "http" not in state.missing,
             certificate=ensure_certificate(self.root),
             interval=self.settings.check_interval,
+            pages=state.pages,
             pass_key=pass_key(self.root),
             own=own_addresses(self.settings),
             rooms=self._rooms.ports(),

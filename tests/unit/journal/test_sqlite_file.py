@@ -22,6 +22,8 @@ from lading.model.rollout import Event
 from lading.ports.journal.samples import PROJECT, plan, record, release
 from lading.ports.journal.trials import AT, begin, finish, mark
 
+NEWEST = migrations()[-1].version
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -106,7 +108,7 @@ class TestOpening:
     def test_a_trigger_in_a_migration_stays_whole(self, path: Path) -> None:
         """A statement with semicolons inside it is one statement."""
         trigger = "CREATE TRIGGER t AFTER INSERT ON audits BEGIN\n  DELETE FROM nonces;\n  SELECT 1;\nEND;\n"
-        SqliteJournal(path, (*migrations(), Migration(2, "0002_t.sql", trigger))).close()
+        SqliteJournal(path, (*migrations(), Migration(NEWEST + 1, "0099_t.sql", trigger))).close()
         assert sql(path, "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'") == [(1,)]
 
     def test_several_may_create_it_at_once(self, path: Path) -> None:

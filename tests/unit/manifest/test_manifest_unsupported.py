@@ -31,7 +31,6 @@ CASES = {
     "databases.main.migrate": IMAGE + '[databases.main]\nengine = "sqlite"\nenv = "U"\nmigrate = "x"\n' + STAGE,
     "policy": HEAD + '[policy]\ngates = ["ci/tests"]\n' + STAGE,
     "environments.stage.host": HEAD + STAGE + 'host = "https://example.org"\n',
-    "environments.stage.access": HEAD + STAGE + 'access = { allow = ["192.0.2.0/24"] }\n',
     "environments.stage.egress.web": HEAD + STAGE + "egress = { web = [] }\n",
     "environments.stage.strategy.kind": HEAD + STAGE + 'strategy = "canary"\n',
     "environments.stage.databases": HEAD

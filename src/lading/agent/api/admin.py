@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from lading.agent.answers import AddedKey, OwnKey, PolicyAnswer, RemovedKeys, SecretList, SecretVersions, Trust
 from lading.agent.api.wire import answer, body, says, who
+from lading.agent.maintenance import MaintenanceAsked, MaintenanceSet
 from lading.agent.secret_values import SecretsPut
 from lading.agent.service import AgentService
 
@@ -91,6 +92,12 @@ def _environment(router: APIRouter, service: AgentService) -> None:
             return service.policies.change(project, environment, told.changes, who=asks, reason=told.reason)
 
         return answer(await run_in_threadpool(change))
+
+    @router.put("/environments/{project}/{environment}/maintenance", **says(MaintenanceSet, takes=MaintenanceAsked))
+    async def switch_maintenance(project: str, environment: str, request: Request) -> Response:
+        """Show an environment's visitors a page instead of what it serves, or take the page away again."""
+        told = await body(request, MaintenanceAsked)
+        return answer(await run_in_threadpool(service.maintenances.switch, project, environment, told, who(request)))
 
     @router.get("/secrets/{project}/{environment}", **says(SecretList))
     def secrets(project: str, environment: str) -> Response:

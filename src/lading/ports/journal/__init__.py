@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from lading.model.bill import Envelope, Policy, TrustedKey
-from lading.model.environment import EnvironmentRecord
+from lading.model.environment import EnvironmentRecord, Maintenance
 from lading.model.jobs import JobRun, Schedule
 from lading.model.plan import Plan
 from lading.model.release import Release
@@ -206,6 +206,14 @@ class Journal(Protocol):
 
     def set_policy(self, project: str, environment: str, policy: Policy, audit: Audit) -> None:
         """Set an environment's policy together with its audit entry."""
+        ...
+
+    def maintenance(self, project: str, environment: str) -> Maintenance | None:
+        """Return the maintenance an environment is under, None when it is under none."""
+        ...
+
+    def set_maintenance(self, project: str, environment: str, wanted: Maintenance | None, audit: Audit) -> None:
+        """Put an environment under maintenance, or (None) end it, together with its audit entry."""
         ...
 
     def audit(self, entry: Audit) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from lading.model.bill import Policy
+from lading.model.environment import Maintenance
 from lading.ports.journal import Audit, Journal
 from lading.ports.journal.samples import envelope, record, release, trusted_key, unit
 from lading.ports.journal.trials import AT, UNWRITABLE, at_once, refusal, unwritable
@@ -100,6 +101,22 @@ class LedgerConformance:
         assert [audit.who for audit in journal.audits()] == ["carl", "ben", "anna"]
         assert journal.audits(limit=1)[0] == msgspec.structs.replace(entry, who="carl")
         assert journal.audits()[2] == entry
+
+    def test_maintenance_is_set_together_with_its_audit_entry(self, journal: Journal) -> None:
+        """An environment is under maintenance from the commit that says who did it, until the one that ends it."""
+        assert journal.maintenance("cashback", "stage") is None
+        entry = Audit(at=AT, who="anna", act="maintenance on", data={"environment": "cashback/stage"})
+        wanted = Maintenance(message="Moving house", since=AT, by="anna", retry_after=60)
+        unwritable(lambda: journal.set_maintenance("cashback", "stage", wanted, Audit(at=AT, who=UNWRITABLE, act="")))
+        assert journal.maintenance("cashback", "stage") is None
+        journal.set_maintenance("cashback", "stage", Maintenance(), entry)
+        journal.set_maintenance("cashback", "stage", wanted, entry)
+        journal = self.again(journal)
+        assert (journal.maintenance("cashback", "stage"), journal.maintenance("cashback", "local")) == (wanted, None)
+        for _ in range(2):
+            journal.set_maintenance("cashback", "stage", None, msgspec.structs.replace(entry, act="maintenance off"))
+        assert journal.maintenance("cashback", "stage") is None
+        assert [audit.act for audit in journal.audits()] == ["maintenance off"] * 2 + ["maintenance on"] * 2
 
     def test_the_audit_of_one_environment(self, journal: Journal) -> None:
         """Asked for one environment, the audit leaves out the others and what belongs to none."""

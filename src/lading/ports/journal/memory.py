@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from lading.model.bill import Envelope, Policy, TrustedKey
-from lading.model.environment import EnvironmentRecord
+from lading.model.environment import EnvironmentRecord, Maintenance
 from lading.model.plan import Plan
 from lading.model.release import Release
 from lading.model.rollout import Direction, Event, Mark, Outcome, Rollout
@@ -30,6 +30,7 @@ class MemoryJournal(MemoryJobs):
         self._statements: dict[str, list[Envelope]] = {}
         self._trusted: dict[str, TrustedKey] = {}
         self._policies: dict[tuple[str, str], Policy] = {}
+        self._maintenance: dict[tuple[str, str], Maintenance] = {}
         self._audits: list[Audit] = []
         self._nonces: dict[str, float] = {}
 
@@ -246,6 +247,21 @@ class MemoryJournal(MemoryJobs):
         with self._lock:
             kept, entry = stored(policy), stored(audit)
             self._policies[project, environment] = kept
+            self._audits.append(entry)
+
+    def maintenance(self, project: str, environment: str) -> Maintenance | None:
+        """Return the maintenance an environment is under."""
+        with self._lock:
+            return self._maintenance.get((project, environment))
+
+    def set_maintenance(self, project: str, environment: str, wanted: Maintenance | None, audit: Audit) -> None:
+        """Put an environment under maintenance, or end it, together with its audit entry."""
+        with self._lock:
+            kept, entry = stored(wanted) if wanted is not None else None, stored(audit)
+            if kept is not None:
+                self._maintenance[project, environment] = kept
+            else:
+                self._maintenance.pop((project, environment), None)
             self._audits.append(entry)
 
     def audit(self, entry: Audit) -> None:

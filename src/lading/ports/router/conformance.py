@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 
-from lading.model.environment import Backend, Edge, Pass, Routes, ServiceRoute
+from lading.model.environment import Backend, Edge, Maintenance, Pass, Routes, ServiceRoute
 from lading.model.errors import LadingError
 from lading.model.manifest import Limits, Probe
 from lading.ports.router import Router
@@ -231,6 +231,22 @@ class RouterConformance(ABC):
             assert (self.ask(router, STAGE, passing=router.pass_for(OTHER)) is None) == closed
         router.apply(routes)
         assert self.ask(router, STAGE) == "web-1"
+
+    def test_under_maintenance_only_own_checks_get_through(self, router: Router) -> None:
+        """Visitors get no instance at any path; a pass does; the services answer again when it is over."""
+        routes = self.routes(router, STAGE, "r1", "web-1")
+        closed = msgspec.structs.replace(routes, maintenance=Maintenance(message="Back at {{noon}}\u2028 <b>"))
+        theirs = self.routes(router, OTHER, "r2", "web-2")
+        router.apply(theirs)
+        for _ in range(2):
+            router.apply(closed)
+            router.apply(closed)
+            assert router.current(STAGE) == closed
+            assert [self.ask(router, STAGE, path) for path in ("/", "/ready", "/any")] == [None] * 3
+            assert self.ask(router, STAGE, passing=router.pass_for(STAGE)) == "web-1"
+            assert self.ask(router, OTHER) == "web-2"
+            router.apply(routes)
+            assert self.ask(router, STAGE) == "web-1"
 
     def test_two_environments_cannot_have_one_domain(self, router: Router) -> None:
         """A domain answers for one environment only."""

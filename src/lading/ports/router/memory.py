@@ -137,7 +137,7 @@ class MemoryRouter:
         None when nobody would, or when it would wait.
         """
         routes = self._routes.get(environment)
-        if routes is not None and passing != self.pass_for(environment) and (routes.edge.allow or routes.edge.logins):
+        if routes is not None and passing != self.pass_for(environment) and _is_closed(routes):
             return None
         service = service_for(routes, path) if routes is not None and not routes.hold else None
         return service.backends[0].instance if service is not None else None
@@ -173,3 +173,7 @@ class MemoryRouter:
 
     def _port_of(self, routes: Routes) -> int | None:
         return routes.port if routes.port is not None else self._ports.get(routes.environment)
+
+
+def _is_closed(routes: Routes) -> bool:
+    return bool(routes.edge.allow or routes.edge.logins or routes.maintenance is not None)

@@ -29,6 +29,8 @@ def check_routes(routes: Routes) -> None:
     if routes.port is not None and not 0 < routes.port <= HIGHEST_PORT:
         raise refusal(key, f"port {routes.port} is not between 1 and {HIGHEST_PORT}")
     _check_edge(key, routes.edge)
+    if routes.maintenance is not None and routes.maintenance.retry_after < 1:
+        raise refusal(key, "clients should be told to wait a second at least")
     seen: dict[str, str] = {}
     for service in routes.services:
         _check_service(key, service, held=routes.hold > 0)
