@@ -97,7 +97,7 @@ class MemoryAgent:
             secrets=SecretValues(world.journal, world.secrets, world.clock),
             status=Status(world.journal, world.runtime, world.router, world.clock),
             maintenances=Maintenances(world, locks),
-            downs=Downs(world, self.rollouts.admission, locks, self._data),
+            downs=Downs(world, self.rollouts.admission, locks, self._data, self.jobs.end_all),
             backing=Backing(world, self._data),
             logs=InstanceLogs(world.journal, world.runtime, world.secrets),
             jobs=self.jobs,

@@ -28,8 +28,14 @@ def _agent() -> MemoryAgent:
     return agent
 
 
+def _no_runs(_key: str, _who: str) -> None:
+    """End no runs: there are none."""
+
+
 def _downs(agent: MemoryAgent, world: World) -> Downs:
-    return Downs(world, agent.rollouts.admission, agent.locks, lambda project, name: Path("/nowhere", project, name))
+    return Downs(
+        world, agent.rollouts.admission, agent.locks, lambda project, name: Path("/nowhere", project, name), _no_runs
+    )
 
 
 def _cases() -> list[tuple[str, int]]:

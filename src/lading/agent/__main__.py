@@ -88,6 +88,7 @@ def _run(home: Home) -> None:
         server.run(sockets=[listener])
     finally:
         composition.supervisor.stop()
+        composition.scheduler.stop()
         composition.rollouts.stop()
         composition.jobs.stop()
         home.remove_card()
@@ -129,6 +130,7 @@ def _begin(composition: Composition) -> None:
     composition.rollouts.recover()
     composition.jobs.recover()
     composition.supervisor.start()
+    composition.scheduler.start()
 
 
 def _held(home: Home) -> LadingError:

@@ -81,6 +81,52 @@ class RunningRollout(msgspec.Struct, frozen=True, kw_only=True):
     created: float
 
 
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a job as scripts read it. ``ending`` is null while it goes on.
+
+    ``exit_status`` is the program's own (negative: by that signal; null: not known). ``slot`` is the moment a schedule
+    meant it for, ``slots`` how many such moments an entry of missed ones stands for; moments are seconds since the
+    epoch. ``stopping`` says who asked it to end. ``kept`` tells whether output and files are still there.
+    """
+
+    id: int
+    project: str
+    environment: str
+    job: str
+    release: str
+    trigger: Trigger
+    requested_by: str
+    created: float
+    args: tuple[str, ...]
+    size: str | None
+    slot: float | None
+    slots: int
+    stopping: str
+    ending: Ending | None
+    exit_status: int | None
+    reason: str
+    finished: float | None
+    seconds: float
+    outputs: tuple[OutputFile, ...]
+    kept: bool
+
+
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
+    """A job of what serves: by which schedule it runs, when next, and how its last run ended.
+
+    ``schedule`` is empty for a job that runs by hand only; ``on`` tells whether the environment runs schedules, and
+    ``next`` (seconds since the epoch) is null where it does not. ``running`` counts the runs that go on.
+    """
+
+    name: str
+    schedule: str
+    timezone: str
+    on: bool
+    next: float | None
+    running: int
+    last: RunView | None
+
+
 class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
     """What an environment serves. ``release`` and ``digest`` are null while it serves nothing.
 
@@ -104,6 +150,7 @@ class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
     stopped: float = 0.0
     stopped_release: str | None = None
     maintenance: Maintenance | None = None
+    jobs: tuple[JobView, ...] = ()
 
 
 class Environments(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,36 +268,6 @@ class RolloutAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     rollout: RolloutView
     error: dict[str, Any] | None = None
-
-
-class RunView(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of a job as scripts read it. ``ending`` is null while it goes on.
-
-    ``exit_status`` is the program's own (negative: by that signal; null: not known). ``slot`` is the moment a schedule
-    meant it for, ``slots`` how many such moments an entry of missed ones stands for; moments are seconds since the
-    epoch. ``stopping`` says who asked it to end. ``kept`` tells whether output and files are still there.
-    """
-
-    id: int
-    project: str
-    environment: str
-    job: str
-    release: str
-    trigger: Trigger
-    requested_by: str
-    created: float
-    args: tuple[str, ...]
-    size: str | None
-    slot: float | None
-    slots: int
-    stopping: str
-    ending: Ending | None
-    exit_status: int | None
-    reason: str
-    finished: float | None
-    seconds: float
-    outputs: tuple[OutputFile, ...]
-    kept: bool
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from lading.agent.releases import Builder, ReleaseShelf
 from lading.agent.results import Results
 from lading.agent.rollouts import Rollouts
 from lading.agent.runtimes import Runtimes
+from lading.agent.scheduler import Scheduler
 from lading.agent.secret_values import SecretValues
 from lading.agent.service import AgentService
 from lading.agent.settings import Settings, read_settings
@@ -62,6 +63,8 @@ from lading.secrets.sources import HostSources
 FAULTS = "LADING_FAULTS"
 FAULTS_TRACE = "LADING_FAULTS_TRACE"
 
+HALTED = "lading agent stop --everything"  # who asked runs to end
+
 # Seconds for which stopping everything waits for databases that are being migrated.
 HOLDS_END = 30.0
 
@@ -74,6 +77,7 @@ class Composition:
     world: World
     rollouts: Rollouts
     jobs: Jobs
+    scheduler: Scheduler
     supervisor: Supervisor
     secrets: AgeSecrets
     group: str
@@ -112,6 +116,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
     sources = HostSources(settings.secrets, environ, lambda: secrets.all_values().values())
     rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(), *keys.own_earlier())), changes, locks, sources)
     jobs = Jobs(world, locks, secrets.all_values)
+    scheduler = Scheduler(world, jobs)
     upkeep = JournalUpkeep(journal, home / "journal.copy.db", clock)
     chores = (processes.maintain, containers.maintain, rollouts.recover, jobs.recover, upkeep)
     supervisor = Supervisor(world, locks, rollouts.admission, chores=chores)
@@ -156,20 +161,26 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         secrets=SecretValues(journal, secrets, clock),
         status=status,
         maintenances=Maintenances(world, locks),
-        downs=Downs(world, rollouts.admission, locks, lambda project, name: _data(home, project, name)),
+        downs=Downs(world, rollouts.admission, locks, lambda project, name: _data(home, project, name), jobs.end_all),
         backing=Backing(world, lambda project, name: _data(home, project, name)),
         logs=InstanceLogs(journal, runtime, secrets),
         jobs=jobs,
         results=Results(journal, clock),
         spool=place.spool,
-        halt=lambda: _halt(world, router, supervisor, rollouts, containers.rest),
+        halt=lambda: _halt(world, router, supervisor, rollouts, jobs, scheduler, containers.rest),
         doctor=clinic.findings,
     )
-    return Composition(service, world, rollouts, jobs, supervisor, secrets, settings.group)
+    return Composition(service, world, rollouts, jobs, scheduler, supervisor, secrets, settings.group)
 
 
 def _halt(
-    world: World, router: TraefikRouter, supervisor: Supervisor, rollouts: Rollouts, rest: Callable[[], None]
+    world: World,
+    router: TraefikRouter,
+    supervisor: Supervisor,
+    rollouts: Rollouts,
+    jobs: Jobs,
+    scheduler: Scheduler,
+    rest: Callable[[], None],
 ) -> int:
     """Stop everything that is served, the router last; the journal still says what should serve.
 
@@ -177,7 +188,10 @@ def _halt(
     """
     # Else the supervisor would start again what is stopped here, and a rollout what it needs.
     supervisor.stop()
+    scheduler.stop()
     rollouts.stop()
+    jobs.end_all(None, HALTED)
+    jobs.stop()
     _await_holds(world)
     grace = {
         spec.name: spec.grace

@@ -21,11 +21,17 @@ from lading.ports.journal.refusals import busy
 
 STOPPED_AT_ONCE = 8  # instances
 
+# Ends the runs of jobs in an environment (``project/name``), asked for by somebody.
+EndRuns = Callable[[str, str], None]
+
 
 class Downs:
     """Takes environments down. ``data`` gives the directory of an environment's data by project and name."""
 
-    def __init__(self, world: World, admission: Locks, locks: Locks, data: Callable[[str, str], Path]) -> None:
+    def __init__(
+        self, world: World, admission: Locks, locks: Locks, data: Callable[[str, str], Path], end_runs: EndRuns
+    ) -> None:
+        self._end_runs = end_runs
         self._world = world
         self._admission = admission
         self._locks = locks
@@ -43,6 +49,7 @@ class Downs:
             self._check(record)
             down = self._note(record, who)
             unroute(self._world, self._locks, down)
+        self._end_runs(record.key, who)
         serving = record.serving
         running = [spec for spec in leftovers(self._world, down) if self._runs(spec)]
         self._stop(running)

@@ -16,6 +16,8 @@ from lading.model.errors import LadingError
 from lading.model.jobs import JobRun, Schedule, Trigger
 from lading.model.secret import Secret, redact
 
+ENDING = 15.0  # seconds that runs may take to end when all of them have to
+
 
 class Jobs:
     """The runs of jobs of one agent, each carried by a thread of its own. ``known`` gives all secret values."""
@@ -127,11 +129,14 @@ class Jobs:
         over = run.ending is not None and not written.lines
         return JobOutput(lines=tuple(lines), cursor=written.cursor, run=view(run) if over else None)
 
-    def stop_all(self, key: str | None, who: str) -> None:
-        """Ask every run of an environment (of all, for None) to end."""
-        for run in self._world.journal.unfinished_runs():
-            if key in (None, run.key):
-                self.stop_run(run.id, who)
+    def end_all(self, key: str | None, who: str) -> None:
+        """Ask every run of an environment (of all, for None) to end, and wait until they have, for their grace."""
+        for run in self._of(key):
+            self.stop_run(run.id, who)
+        self._world.clock.wait(ENDING, lambda: not self._of(key))
+
+    def _of(self, key: str | None) -> list[JobRun]:
+        return [run for run in self._world.journal.unfinished_runs() if key in (None, run.key)]
 
     def _refuse_secrets(self, request: RunRequest) -> None:
         told = "\n".join(request.args)

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
-from lading.agent.answers import EnvironmentView, InstanceView, RunningRollout
+from lading.agent.answers import EnvironmentView, InstanceView, JobView, RunningRollout
+from lading.agent.jobs import view
+from lading.agent.scheduler import schedules_on
+from lading.agent.slots import next_slot
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Pinned
 from lading.model.rollout import Rollout
 from lading.ports.clock import Clock
@@ -62,6 +65,21 @@ class Status:
             stopped=record.stopped if record.is_down else 0.0,
             stopped_release=self._last(record) if record.is_down else None,
             maintenance=self._journal.maintenance(record.project, record.name),
+            jobs=tuple(self._job(record, serving, name) for name in serving.release.manifest.jobs) if serving else (),
+        )
+
+    def _job(self, record: EnvironmentRecord, serving: Pinned, name: str) -> JobView:
+        job = serving.release.manifest.jobs[name]
+        on = job.schedule is not None and schedules_on(serving)
+        runs = self._journal.runs(record.project, record.name, name, limit=1)
+        return JobView(
+            name=name,
+            schedule=job.schedule or "",
+            timezone=job.timezone,
+            on=on,
+            next=next_slot(job.schedule, job.timezone, self._clock.now()) if on and job.schedule else None,
+            running=sum(run.key == record.key and run.job == name for run in self._journal.unfinished_runs()),
+            last=view(runs[0]) if runs else None,
         )
 
     def _instances(self, serving: Pinned | None) -> tuple[InstanceView, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -86,6 +87,7 @@ def _lines(entry: dict[str, Any]) -> list[str]:
         lines = [f"{name} {entry['release']:<12} {short(entry['digest'])}{url}{since}"]
     lines += _closed(entry)
     lines += [f"  {_instance(one)}" for one in entry["instances"]]
+    lines += [f"  {said}" for said in map(_job, entry.get("jobs", ())) if said]
     if entry.get("rollout"):
         running = entry["rollout"]
         lines.append(f"  rollout {running['id']} under way: {running['kind']} {running['release']}, {running['step']}")
@@ -107,6 +109,24 @@ def _closed(entry: dict[str, Any]) -> list[str]:
     return [
         f"  MAINTENANCE since {age(under['since'])}, by {under['by']}{told}; lading maintenance off {entry['name']}"
     ]
+
+
+def _job(job: dict[str, Any]) -> str:
+    """Return a job's line: when it runs next, how it ended last; empty where there is nothing to say."""
+    from lading.cli.words import age, count, seconds
+
+    parts = []
+    if job["schedule"]:
+        zone = "" if job["timezone"] == "UTC" else f" {job['timezone']}"
+        when = f"next in {seconds(max(0.0, job['next'] - time.time()))}" if job["next"] else "never comes"
+        parts.append(f"{job['schedule']}{zone}, {when if job['on'] else 'schedules are off here'}")
+    if job["running"]:
+        parts.append(f"{count(job['running'], 'run')} under way")
+    if job["last"] is not None and job["last"]["ending"] is not None:
+        last = job["last"]
+        ending = f"missed {count(last['slots'], 'time')}" if last["ending"] == "missed" else last["ending"]
+        parts.append(f"last: run {last['id']} {ending.replace('_', ' ')} {age(last['finished'])}")
+    return f"{job['name']:<12} {' · '.join(parts)}" if parts else ""
 
 
 def _idle(entry: dict[str, Any]) -> str:

@@ -18,12 +18,6 @@ def _always(_value: Any, _manifest: Manifest, _environment: str) -> bool:
     return True
 
 
-def _runs_schedules(_value: Any, manifest: Manifest, environment: str) -> bool:
-    table = manifest.environments[environment]
-    on_by_tier = table.tier_of(environment) == "production"
-    return on_by_tier if table.schedules is None else table.schedules
-
-
 def _without_variable(value: Volume, _manifest: Manifest, _environment: str) -> bool:
     return value.env is None
 
@@ -88,13 +82,6 @@ RULES: tuple[Rule, ...] = (
         'use engine = "sqlite", or give the URL of a database of your own as a secret',
         lambda value, _manifest, _environment: value == "postgres",
         '"postgres"',
-    ),
-    Rule(
-        "jobs.*.schedule",
-        "would not run: this version has no scheduler yet",
-        "set schedules = false in the environment and start the job by other means",
-        _runs_schedules,
-        "where schedules are on",
     ),
     *(
         Rule(key, _UNRESTRICTED, "build an image, or remove it", scope="of a bundle", of_bundles=True)

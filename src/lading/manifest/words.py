@@ -65,6 +65,17 @@ def _network(value: str) -> str | None:
     return None
 
 
+def _timezone(value: str) -> str | None:
+    """Complain of a time zone that nobody has."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(value)
+    except (LookupError, ValueError, OSError):
+        return 'is no time zone: names are like "Europe/Berlin" or "UTC"'
+    return None
+
+
 def static_complaint(path: str) -> str | None:
     """Complain of a directory that cannot be meant: absolute ones are those of an image."""
     return _inside(path.lstrip("/") or ".")
@@ -137,7 +148,12 @@ STATIC = Text(
     'a directory such as "dist", or of an image "/app/dist"', name="path", pattern=r"^[^\n]+$", judge=static_complaint
 )
 CRON = Text('a cron line such as "0 3 * * *"', name="cron line", judge=complaint_about)
-TIMEZONE = Text('a time zone such as "Europe/Berlin"', name="time zone", pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$")
+TIMEZONE = Text(
+    'a time zone such as "Europe/Berlin"',
+    name="time zone",
+    pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$",
+    judge=_timezone,
+)
 NETWORK = Text(
     'a network such as "192.0.2.0/24"', name="network", pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", judge=_network
 )

@@ -170,6 +170,35 @@ def test_ctrl_c_detaches(yard: MemoryAgent, run: Run, monkeypatch: pytest.Monkey
     assert (going.ending, going.stop) == (None, "")
 
 
+def test_status_says_when_a_job_runs_next(yard: MemoryAgent, run: Run, project: Path) -> None:
+    """A job's line has its schedule, the next moment, and how its last run ended, or that schedules are off."""
+    manifest = project / "lading.toml"
+    text = manifest.read_text().replace('command = "settle"', 'command = "settle"\nschedule = "@hourly"')
+    manifest.write_text(text.replace("[environments.local]", "[environments.local]\nschedules = true"))
+    commit(project, "by itself", "v1.2.0")
+    assert run("deploy", "local", "v1.2.0").status == 0
+    assert run("deploy", "stage", "v1.2.0").status == 0
+    ends(yard, 3)
+    assert run("run", "local", "settle").status == 153
+    said = run("status")
+    assert "@hourly, next in" in said.out
+    assert "last: run 1 failed" in said.out
+    assert "@hourly, schedules are off here" in said.out
+    job = run("status", "local", "--json").result["environments"][0]["jobs"][0]
+    assert (job["on"], job["running"], job["last"]["ending"]) == (True, 0, "failed")
+    assert job["next"] > yard.world.clock.now() - 60
+
+
+def test_down_ends_runs(yard: MemoryAgent, run: Run) -> None:
+    """Taking a local environment down ends its runs, each with its grace, and says who asked."""
+    assert run("run", "local", "settle", "--detach").status == 0
+    until(lambda: yard.world.runtime.begun)  # type: ignore[attr-defined]
+    assert run("down").status == 0
+    ended = yard.world.journal.run(1)
+    assert ended is not None
+    assert ended.ending == "stopped"
+
+
 def test_an_environment_without_runs_says_so(yard: MemoryAgent, run: Run) -> None:
     """Nothing to list is said, with the next step."""
     assert "no job has run in local yet" in run("runs", "local").out

@@ -24,8 +24,6 @@ CASES = {
     "services.web.relax": HEAD + 'relax = ["read-only"]\n' + STAGE,
     "services.web.volumes.data": HEAD + 'volumes = { data = "/srv/data" }\n' + STAGE,
     "databases.main.engine": HEAD + '[databases.main]\nengine = "postgres"\nenv = "U"\n' + STAGE,
-    "jobs.settle.schedule": HEAD
-    + '[jobs.settle]\ncommand = "x"\nschedule = "@daily"\n[environments.stage]\nschedules = true\n',
     "jobs.settle.egress": HEAD + '[jobs.settle]\ncommand = "x"\negress = ["a.example:443"]\n' + STAGE,
     "jobs.settle.volumes.data": HEAD + '[jobs.settle]\ncommand = "x"\nvolumes = { data = "/srv" }\n' + STAGE,
     "databases.main.migrate": IMAGE + '[databases.main]\nengine = "sqlite"\nenv = "U"\nmigrate = "x"\n' + STAGE,
@@ -93,25 +91,10 @@ def test_what_is_supported_is_not_refused():
         + STAGE
         + 'host = "unix:///run/lading/agent.sock"\nreplicas = { web = 2 }\nresources = { web = { cpu = 1 } }\n'
         + 'strategy = { watch = "10s" }\nrequires = { approvals = 1, gates = ["ci/tests"], max_age = "1d" }\n'
-        + "[environments.production]\nschedules = false\n"
+        + "[environments.production]\n"
     )
     assert unsupported(manifest, "stage") == []
     assert unsupported(manifest, "production") == []
-
-
-@pytest.mark.parametrize(
-    ("table", "refused"),
-    [
-        ("[environments.e]\n", False),
-        ('[environments.e]\ntier = "production"\n', True),
-        ('[environments.e]\ntier = "production"\nschedules = false\n', False),
-        ("[environments.e]\nschedules = true\n", True),
-    ],
-)
-def test_a_schedule_matters_where_schedules_are_on(table, refused):
-    """A schedule that would not run anyway is no reason to refuse."""
-    manifest = load_text(HEAD + '[jobs.settle]\ncommand = "x"\nschedule = "@daily"\n' + table)
-    assert bool(unsupported(manifest, "e")) is refused
 
 
 def test_other_environments_do_not_matter():
