@@ -194,13 +194,7 @@ class Containers:
 
     def exec(self, name: str, *words: str) -> str:
         """Run a command inside an instance and return what it printed."""
-        container = self.runtime._names.container("instance", name)
-        made = self.engine.post(
-            f"/containers/{container}/exec",
-            {"Cmd": list(words), "AttachStdout": True, "AttachStderr": True, "Tty": True},
-        )
-        with self.engine.stream("POST", f"/exec/{made['Id']}/start", b'{"Detach": false, "Tty": true}') as answer:
-            return answer.read().decode()
+        return inside(self.engine, self.runtime._names.container("instance", name), *words)
 
     def end(self) -> None:
         """Remove all that this agent made in the engine."""
@@ -243,6 +237,10 @@ class ContainerAgent(RealAgent):
         assert isinstance(found, dict)
         return found
 
+    def inside(self, container: dict[str, Any], *words: str) -> str:
+        """Run a command inside a container and return what it printed."""
+        return inside(Engine(SOCKET), container["Id"], *words)
+
     def end(self) -> None:
         """Stop everything and remove what the agent made in the engine."""
         try:
@@ -250,6 +248,14 @@ class ContainerAgent(RealAgent):
         finally:
             if (self.home / "docker" / "id").exists():
                 clear(Engine(SOCKET), Names(self.home / "docker"))
+
+
+def inside(engine: Engine, container: str, *words: str) -> str:
+    """Run a command inside a container and return what it printed."""
+    asked = {"Cmd": list(words), "AttachStdout": True, "AttachStderr": True, "Tty": True}
+    made = engine.post(f"/containers/{container}/exec", asked)
+    with engine.stream("POST", f"/exec/{made['Id']}/start", b'{"Detach": false, "Tty": true}') as answer:
+        return answer.read().decode()
 
 
 def clear(engine: Engine, names: Names) -> None:

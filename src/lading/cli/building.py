@@ -28,8 +28,10 @@ class Built(NamedTuple):
 
 
 def kind_of(release: dict[str, Any]) -> str:
-    """Return what the release is made of: ``bundle``, ``image``, or both."""
-    return "+".join(sorted({artifact["kind"] for artifact in release["artifacts"]}))
+    """Return what the release is made of: ``bundle``, ``image``, both, or files alone."""
+    kinds = {artifact["kind"] for artifact in release["artifacts"]}
+    # Files beside programs are no kind of release.
+    return "+".join(sorted(kinds - {"files"} or kinds))
 
 
 def provide(state: State, version: str | None) -> Built:
