@@ -28,9 +28,9 @@ class TestMemoryRouter(RouterConformance):
         assert isinstance(router, MemoryRouter)
         return router.ask(environment, path, passing)
 
-    def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
+    def visit(self, router: Router, environment: str, cookies: dict[str, str], path: str = "/") -> str | None:
         assert isinstance(router, MemoryRouter)
-        return router.visit(environment, cookies)
+        return router.visit(environment, cookies, path)
 
     def wait(self, router: Router, environment: str, path: str = "/") -> tuple[int, str]:
         assert isinstance(router, MemoryRouter)
@@ -60,8 +60,8 @@ class TestTraefikRouter(RouterConformance):
     def ask(self, router: Router, environment: str, path: str = "/", passing: Pass = NO_PASS) -> str | None:
         return self._ask(router, environment, path, {}, passing)
 
-    def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
-        return self._ask(router, environment, "/", cookies, NO_PASS)
+    def visit(self, router: Router, environment: str, cookies: dict[str, str], path: str = "/") -> str | None:
+        return self._ask(router, environment, path, cookies, NO_PASS)
 
     def wait(self, router: Router, environment: str, path: str = "/") -> tuple[int, str]:
         base, _ = router.probe_address(environment)

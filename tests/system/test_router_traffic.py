@@ -7,9 +7,10 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from lading.model.environment import Backend, Routes, ServiceRoute
+from lading.model.environment import Backend, Canary, Routes, ServiceRoute
 from lading.model.errors import LadingError
 from lading.model.manifest import Probe
 from lading.router.control import Control
@@ -206,6 +207,29 @@ def test_counters_are_kept_per_generation(
     apply("r2", new)
     get(port)
     assert (router.counters(STAGE, "r1").requests, router.counters(STAGE, "r2").requests) == (3, 1)
+
+
+def test_a_canary_is_counted_by_itself_and_left_while_it_is_not_ready(
+    apply: Apply, router: TraefikRouter, instances: tuple[Instance, Instance]
+) -> None:
+    """Each generation has counters of its own; a canary that is not ready gets nothing, and nobody notices."""
+    old, new = instances
+    routes = apply("r1", old)
+    service = msgspec.structs.replace(routes.services[0], backends=(Backend(instance=new.name, address=new.address),))
+    canary = Canary(generation="r2", share=0.25, services=(service,))
+    with load(routes.port or 0, per_second=150) as going:
+        until(lambda: going.sent > 50)
+        router.apply(msgspec.structs.replace(routes, canary=canary))
+        until(lambda: going.names["new"] > 40)
+        new.ready = False
+        until(lambda: "DOWN" in seen_by(router, "cashback~stage~r2~web~ready").values())
+        stands = going.names["new"]
+        until(lambda: going.names["old"] > stands * 4)
+        assert going.names["new"] <= stands + 2
+        router.apply(routes)
+    assert going.failures == []
+    assert router.counters(STAGE, "r1").requests == going.names["old"]
+    assert router.counters(STAGE, "r2").requests == going.names["new"]
 
 
 def test_domains_are_routed_by_name(tmp_path: Path, instances: tuple[Instance, Instance]) -> None:

@@ -214,12 +214,20 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, Secret] = {}
 
 
+class Canary(msgspec.Struct, frozen=True, kw_only=True):
+    """A second generation that gets a ``share`` (between 0 and 1) of an environment's requests beside the first."""
+
+    generation: str
+    share: float
+    services: tuple[ServiceRoute, ...] = ()
+
+
 class Routes(msgspec.Struct, frozen=True, kw_only=True):
     """All routes of one environment; they switch in one act.
 
     ``generation`` names the rollout they belong to, so that the router's counters are kept per release. ``hold`` above
     0 lets every request wait, that many seconds at most, until routes without it are in force: meanwhile no instance
-    is asked, and backends may be left out. Under
+    is asked, and backends may be left out. ``canary`` takes a part of the requests away from these services. Under
     ``maintenance`` visitors get its page; who has a pass still reaches the services.
     """
 
@@ -231,14 +239,36 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge = Edge()
     hold: float = 0.0
     maintenance: Maintenance | None = None
+    canary: Canary | None = None
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
     """What the router counted for one generation of an environment: answers, 5xx answers, and a latency estimate.
 
-    ``latency_p95`` is in seconds (None without requests), an upper bound from the router's histogram buckets.
+    ``latency_p95`` is in seconds (None without requests), an upper bound from the router's histogram: ``buckets`` maps
+    each bound in seconds to how many answers took no longer.
     """
 
     requests: int = 0
     errors: int = 0
     latency_p95: float | None = None
+    buckets: dict[float, int] = {}
+
+    def since(self, before: "Counters") -> "Counters":
+        """Return what was counted since an earlier look."""
+        buckets = {bound: max(0, n - before.buckets.get(bound, 0)) for bound, n in self.buckets.items()}
+        return Counters(
+            requests=max(0, self.requests - before.requests),
+            errors=max(0, self.errors - before.errors),
+            latency_p95=p95(buckets) if buckets else self.latency_p95,
+            buckets=buckets,
+        )
+
+
+def p95(buckets: dict[float, int]) -> float | None:
+    """Return the smallest bound that covers 95 % of the answers; the largest finite one when none does."""
+    total = buckets.get(float("inf"), 0)
+    if total == 0:
+        return None
+    finite = sorted(bound for bound in buckets if bound != float("inf"))
+    return next((bound for bound in finite if buckets[bound] >= 0.95 * total), finite[-1])

@@ -8,6 +8,9 @@ from lading.model.manifest import Probe
 
 TRANSPORT = "lading"
 
+# Parts a share is counted in: one in a thousand requests is the smallest.
+WEIGHTS = 1000
+
 Plain = dict[str, Any]
 
 
@@ -25,6 +28,31 @@ def services_of(name: str, service: ServiceRoute, cookie: Plain, interval: float
         name: {"failover": {"service": f"{name}~ready", "fallback": f"{name}~any"}},
         f"{name}~ready": {"loadBalancer": {**balancer, "healthCheck": check}},
         f"{name}~any": {"loadBalancer": balancer},
+    }
+
+
+def shared(first: tuple[str, ServiceRoute], canary: tuple[str, ServiceRoute], share: float, cookie: Plain) -> Plain:
+    """Return Traefik's services that give the canary its share of the first's requests, the topmost first.
+
+    Both are given as name and service. ``cookie`` is what a client is known by, where the services have affinity.
+    While no instance of one of both is ready, the other gets all requests; while none is, all of the first's do.
+    """
+    sides = (first, canary)
+    name = f"{first[0]}~with~{canary[0].rpartition('~')[2]}"
+    checked = all(service.ready is not None and health_check(service.ready, 1.0) for _, service in sides)
+    weights = (WEIGHTS - round(share * WEIGHTS), round(share * WEIGHTS))
+    parts = [
+        {"name": f"{side}~ready" if checked else side, "weight": weight}
+        for (side, _), weight in zip(sides, weights, strict=True)
+    ]
+    weighted: Plain = {"services": parts}
+    if first[1].affinity:
+        weighted["sticky"] = {"cookie": cookie}
+    if not checked:
+        return {name: {"weighted": weighted}}
+    return {
+        name: {"failover": {"service": f"{name}~ready", "fallback": f"{first[0]}~any"}},
+        f"{name}~ready": {"weighted": {**weighted, "healthCheck": {}}},
     }
 
 

@@ -12,13 +12,17 @@ from collections.abc import Mapping
 import msgspec
 
 from lading.model.environment import Routes, ServiceRoute
-from lading.ports.router.rules import asks, refusal
+from lading.ports.router.rules import asks, prefix_of, refusal
+from lading.ports.router.sides import paths_of, sides_of
 from lading.router import guard
-from lading.router.balancing import TRANSPORT, Plain, cookie_of, services_of, waiting_room
+from lading.router.balancing import TRANSPORT, Plain, cookie_of, services_of, shared, waiting_room
 from lading.router.identity import RECORD
 
 LOADED = "lading-loaded"
 PRIORITY = 10
+
+# Between other parts of a name: which generation is meant, where two share the traffic.
+_RELEASE = "release"
 
 # Below the time after which servers close idle connections (gunicorn 2 s, uvicorn 5 s): so a request is never sent
 # into a closing connection, and connections to an instance that gets no more requests vanish soon.
@@ -104,27 +108,54 @@ def _http(routes: Mapping[str, Routes], around: Surroundings) -> Plain:
         about, page = guard.page(environment, around.pages)
         http["middlewares"] |= about
         http["services"] |= page
-        for service in environment.services:
-            _add_service(http, environment, service, around)
+        _add_services(http, environment, around)
+        for path in paths_of(environment):
+            _add_path(http, environment, path, around)
     return http
 
 
-def _add_service(http: Plain, routes: Routes, service: ServiceRoute, around: Surroundings) -> None:
-    name = service_name(routes.environment, routes.generation, service.service)
+def _add_services(http: Plain, routes: Routes, around: Surroundings) -> None:
+    """Add the services of both generations, or where requests wait instead."""
+    generations = {routes.generation: routes.services}
+    if routes.canary is not None:
+        generations[routes.canary.generation] = routes.canary.services
+    for generation, services in generations.items():
+        for service in services:
+            name = service_name(routes.environment, generation, service.service)
+            if routes.hold:
+                rooms = around.rooms.get(routes.environment, {})
+                http["services"] |= waiting_room(name, rooms.get(asks(service)))
+            else:
+                cookie = _cookie(routes, service.service)
+                http["services"] |= services_of(name, service, cookie, around.interval)
+
+
+def _cookie(routes: Routes, what: str) -> Plain:
     # Environments answer by plain HTTP, and a cookie kept to TLS would never come back.
-    cookie = cookie_of(routes.environment, service.service, secure=False)
-    if routes.hold:
-        http["services"] |= waiting_room(name, around.rooms.get(routes.environment, {}).get(asks(service)))
-    else:
-        http["services"] |= services_of(name, service, cookie, around.interval)
-    prefix = service.path.rstrip("/")
+    return cookie_of(routes.environment, what, secure=False)
+
+
+def _add_path(http: Plain, routes: Routes, prefix: str, around: Surroundings) -> None:
+    """Add the routers of one path (without a slash at its end), and what they share their requests out by."""
+    sides = sides_of(routes, prefix)
+    owner = sides.first or sides.canary
+    assert owner is not None, "a path is claimed by somebody"
+    generation = routes.generation if sides.first is not None or routes.canary is None else routes.canary.generation
+    name = service_name(routes.environment, generation, owner.service)
+    if sides.first is not None and sides.canary is not None and routes.canary is not None:
+        other = service_name(routes.environment, routes.canary.generation, sides.canary.service)
+        # One a path: the services behind two paths are called differently, and each cookie names one of its own.
+        cookie = _cookie(routes, f"{_claims(routes, prefix)[1].service}_{_RELEASE}")
+        made = shared((name, sides.first), (other, sides.canary), routes.canary.share, cookie)
+        http["services"] |= made
+        name = next(iter(made))
     router: Plain = {"service": name, "priority": PRIORITY + len(prefix)}
-    if service.strip_prefix and prefix:
-        http["middlewares"][f"{name}~strip"] = {"stripPrefix": {"prefixes": [prefix]}}
+    if prefix_of(owner):
+        http["middlewares"][f"{name}~strip"] = {"stripPrefix": {"prefixes": [prefix_of(owner)]}}
         router["middlewares"] = [f"{name}~strip"]
     # PathPrefix alone would also match /apix for /api.
     rule = f"Path(`{prefix}`) || PathPrefix(`{prefix}/`)" if prefix else "PathPrefix(`/`)"
-    label = f"{routes.environment.replace('/', '~')}~{service.service}"
+    label = _label(routes, prefix)
     port = routes.port or around.ports.get(routes.environment)
     ways: dict[str, Plain] = {}
     if port is not None:
@@ -132,5 +163,19 @@ def _add_service(http: Plain, routes: Routes, service: ServiceRoute, around: Sur
     if routes.domain is not None and around.public:
         host = f"Host(`{routes.domain}`) && ({rule})"
         ways["public"] = {**router, "entryPoints": ["http"], "rule": host}
-    for way, made in ways.items():
-        http["routers"] |= guard.routers(f"{label}~{way}", routes, made, around.pass_key, around.own)
+    for way, made_router in ways.items():
+        http["routers"] |= guard.routers(f"{label}~{way}", routes, made_router, around.pass_key, around.own)
+
+
+def _label(routes: Routes, prefix: str) -> str:
+    """Return what the routers of a path are called: by the service that claims it."""
+    of_first, service = _claims(routes, prefix)
+    label = f"{routes.environment.replace('/', '~')}~{service.service}"
+    return label if of_first else f"{label}~{_RELEASE}"
+
+
+def _claims(routes: Routes, prefix: str) -> tuple[bool, ServiceRoute]:
+    """Return the service that claims a path, that of the first generation if any, and whether it is of that."""
+    services = routes.canary.services if routes.canary is not None else ()
+    found = [(True, one) for one in routes.services] + [(False, one) for one in services]
+    return next(one for one in found if one[1].path.rstrip("/") == prefix)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lading.model.environment import Counters
+from lading.model.environment import Counters, p95
 from lading.router.render import service_name
 
 LINE = re.compile(r"traefik_service_(requests_total|request_duration_seconds_bucket)\{(.*)\} ([0-9.e+]+)")
@@ -61,7 +61,9 @@ class Tally:
         """Return the counts of one generation so far."""
         name = service_name(environment, generation, "")
         total = self._now.get(name, Sample()).plus(self._before.get(name, Sample()))
-        return Counters(requests=total.requests, errors=total.errors, latency_p95=p95(total.buckets))
+        return Counters(
+            requests=total.requests, errors=total.errors, latency_p95=p95(total.buckets), buckets=total.buckets
+        )
 
 
 def read(metrics: str) -> dict[str, Sample]:
@@ -84,12 +86,3 @@ def _series(metrics: str) -> Iterator[tuple[str, dict[str, str], int]]:
         match = LINE.match(line)
         if match is not None:
             yield match.group(1), dict(LABEL.findall(match.group(2))), int(float(match.group(3)))
-
-
-def p95(buckets: dict[float, int]) -> float | None:
-    """Return the smallest bound that covers 95 % of the answers; the largest finite one when none does."""
-    total = buckets.get(float("inf"), 0)
-    if total == 0:
-        return None
-    finite = sorted(bound for bound in buckets if bound != float("inf"))
-    return next((bound for bound in finite if buckets[bound] >= 0.95 * total), finite[-1])

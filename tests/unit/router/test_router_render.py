@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.model.environment import Backend, Routes, ServiceRoute
+from lading.model.environment import Backend, Canary, Routes, ServiceRoute
 from lading.model.errors import LadingError
 from lading.model.manifest import Probe
 from lading.ports.router.rules import check_routes
@@ -108,6 +108,22 @@ def test_the_cookie_of_a_client_is_its_environments_own() -> None:
     sticky = one(affinity=True)["services"]["shop~stage~r1~web"]["loadBalancer"]["sticky"]
     assert sticky == {"cookie": stage}
     assert (stage["httpOnly"], stage["sameSite"], stage["path"]) == (True, "lax", "/")
+
+
+def test_a_canary_leaves_the_names_of_both_generations_as_they_are() -> None:
+    """What is counted has the names that it has when it serves alone; each path has a cookie of its own."""
+    paths = {"web": "/", "api": "/api"}
+    services = tuple(
+        ServiceRoute(service=name, path=path, affinity=True, backends=(Backend(instance=name, address="127.0.0.1:1"),))
+        for name, path in paths.items()
+    )
+    canary = Canary(generation="r2", share=0.125, services=services)
+    routes = Routes(environment="shop/stage", generation="r1", port=7300, services=services, canary=canary)
+    found = body_of(render({"shop/stage": routes}, Surroundings())[0])["http"]["services"]
+    assert {f"shop~stage~{generation}~{name}" for generation in ("r1", "r2") for name in paths} <= found.keys()
+    weighted = [found[f"shop~stage~r1~{name}~with~{name}"]["weighted"] for name in paths]
+    assert [part["weight"] for part in weighted[0]["services"]] == [875, 125]
+    assert len({each["sticky"]["cookie"]["name"] for each in weighted}) == 2
 
 
 def test_a_service_without_a_ready_check_is_plain() -> None:

@@ -34,6 +34,10 @@ class Router(Protocol):
         A service's requests are spread over its instances. With ``affinity`` a client that keeps its cookie is
         answered by one instance; when that is gone, by another from then on.
 
+        Routes with a ``canary`` send its share of the requests to its services, and the rest where they went before;
+        each generation is counted by itself. A client that keeps its cookie stays with one of both where the services
+        have affinity, also when the share grows. Requests that one of both has no service for go to the other.
+
         Routes with ``hold`` let requests wait, also when the agent dies, until routes without it are applied, which
         then answer them. Who has waited that long gets 503 with ``Retry-After``, having reached no instance; so does
         whoever waits when the routes are withdrawn.

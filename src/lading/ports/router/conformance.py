@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 
-from lading.model.environment import Backend, Edge, Maintenance, Pass, Routes, ServiceRoute
+from lading.model.environment import Backend, Canary, Edge, Maintenance, Pass, Routes, ServiceRoute
 from lading.model.errors import LadingError
 from lading.model.manifest import Limits, Probe
 from lading.ports.router import Router
@@ -43,7 +43,7 @@ class RouterConformance(ABC):
         """
 
     @abstractmethod
-    def visit(self, router: Router, environment: str, cookies: dict[str, str]) -> str | None:
+    def visit(self, router: Router, environment: str, cookies: dict[str, str], path: str = "/") -> str | None:
         """Ask as a browser does that holds ``cookies``, put there what it is given, and return who answered."""
 
     @abstractmethod
@@ -173,6 +173,52 @@ class RouterConformance(ABC):
             router.withdraw(STAGE)
             assert waiting.result(10.0) == (503, "")
 
+    def shared(self, routes: Routes, share: float, generation: str, *names: str) -> Routes:
+        """Return routes of which these instances get a share."""
+        services = tuple(
+            msgspec.structs.replace(service, backends=tuple(self.backend(name) for name in names))
+            for service in routes.services
+        )
+        return msgspec.structs.replace(routes, canary=Canary(generation=generation, share=share, services=services))
+
+    def test_a_canary_gets_its_share(self, router: Router) -> None:
+        """Of the requests of strangers, exactly, at each share; and nothing once it is left out again."""
+        routes = self.routes(router, STAGE, "r1", "web-1")
+        router.apply(routes)
+        for share, fewest, most in ((0.1, 3, 5), (0.5, 18, 22)):
+            with_canary = self.shared(routes, share, "r2", "web-2")
+            router.apply(with_canary)
+            assert router.current(STAGE) == with_canary
+            answers = [self.visit(router, STAGE, {}) for _ in range(40)]
+            assert fewest <= answers.count("web-2") <= most
+            assert answers.count("web-1") + answers.count("web-2") == 40
+        router.apply(routes)
+        assert {self.visit(router, STAGE, {}) for _ in range(10)} == {"web-1"}
+
+    def test_a_client_does_not_flip_between_two_releases(self, router: Router) -> None:
+        """With affinity, who got one of both stays with it, also when the share grows and when all is switched."""
+        routes = self.with_affinity(self.routes(router, STAGE, "r1", "web-1"))
+        clients: list[dict[str, str]] = [{} for _ in range(8)]
+        for share in (0.5, 0.75):
+            router.apply(self.shared(routes, share, "r2", "web-2"))
+            rounds = [[self.visit(router, STAGE, cookies) for cookies in clients] for _ in range(3)]
+            assert all(answers == rounds[0] for answers in rounds)
+            assert set(rounds[0]) == {"web-1", "web-2"}
+        router.apply(self.with_affinity(self.routes(router, STAGE, "r2", "web-2")))
+        assert {self.visit(router, STAGE, cookies) for cookies in clients} == {"web-2"}
+
+    def test_paths_of_one_release_only_are_shared_with_who_gets_them_there(self, router: Router) -> None:
+        """A service that only the canary has takes its share of requests that went elsewhere before."""
+        routes = self.routes(router, STAGE, "r1", "web-1")
+        services = tuple(
+            ServiceRoute(service=name, path=path, backends=(self.backend(name),))
+            for name, path in (("site", "/"), ("api", "/api"))
+        )
+        router.apply(msgspec.structs.replace(routes, canary=Canary(generation="r2", share=0.5, services=services)))
+        for path, name in (("/", "site"), ("/api/x", "api")):
+            answers = [self.visit(router, STAGE, {}, path) for _ in range(10)]
+            assert {answers.count("web-1"), answers.count(name)} == {5}
+
     def with_affinity(self, routes: Routes) -> Routes:
         """Return routes whose services keep a client on an instance."""
         services = tuple(msgspec.structs.replace(service, affinity=True) for service in routes.services)
@@ -206,6 +252,11 @@ class RouterConformance(ABC):
             of(services=service(ready=Probe(path="/{{ready}}"))),
             of(services=service(ready=Probe(path="/ready", host="a b"))),
             of(services=service() + service()),
+            of(canary=Canary(generation="r2", share=0.5, services=service())),
+            of(canary=Canary(generation="r3", share=0.0, services=service())),
+            of(canary=Canary(generation="r3", share=1.0, services=service())),
+            of(canary=Canary(generation="{{ r3 }}", share=0.5, services=service())),
+            of(canary=Canary(generation="r3", share=0.5, services=service(backends=()))),
             of(edge=Edge(logins=("anna:password",))),
             of(edge=Edge(logins=("{{anna}}:" + HASH,))),
             of(edge=Edge(allow=("192.0.2.0/33",))),

@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from lading.model.environment import Counters, Pass, Routes
+from lading.model.environment import Counters, Pass, Routes, ServiceRoute
 from lading.model.errors import LadingError
 from lading.model.secret import Secret
 from lading.ports.router.rules import check_against, check_routes, port_taken, service_for
+from lading.ports.router.sides import sides_of
 
 FOREVER = -1
 NO_PASS = Pass()
@@ -31,6 +32,7 @@ class MemoryRouter:
         self.withdrawn: list[str] = []
         self.ensured = 0
         self._turns = 0
+        self._owed = 0.0
         self._routes: dict[str, Routes] = {}
         self._ports: dict[str, int] = {}
         self._counters: dict[tuple[str, str], Counters] = {}
@@ -82,6 +84,8 @@ class MemoryRouter:
                 self.applied.append(routes)
                 self._changed.notify_all()
             self._counters.setdefault((routes.environment, routes.generation), Counters())
+            if routes.canary is not None:
+                self._counters.setdefault((routes.environment, routes.canary.generation), Counters())
 
     def withdraw(self, environment: str) -> None:
         """Remove all routes of an environment."""
@@ -139,7 +143,7 @@ class MemoryRouter:
         routes = self._routes.get(environment)
         if routes is not None and passing != self.pass_for(environment) and _is_closed(routes):
             return None
-        service = service_for(routes, path) if routes is not None and not routes.hold else None
+        service = service_for(routes.services, path) if routes is not None and not routes.hold else None
         return service.backends[0].instance if service is not None else None
 
     def wait(self, environment: str, path: str = "/") -> tuple[int, str]:
@@ -156,9 +160,11 @@ class MemoryRouter:
         return routes is not None and routes.hold > 0
 
     def visit(self, environment: str, cookies: dict[str, str], path: str = "/") -> str | None:
-        """Answer a browser's request: whose turn it is, or who its cookie names where the service has affinity."""
+        """Answer a browser's request: whose turn it is, or who its cookies name where the service has affinity."""
         routes = self._routes.get(environment)
-        service = service_for(routes, path) if routes is not None else None
+        if routes is None:
+            return None
+        service = self._side(routes, path, cookies)
         if service is None:
             return None
         names = [backend.instance for backend in service.backends]
@@ -170,6 +176,28 @@ class MemoryRouter:
         if service.affinity:
             cookies[cookie] = name
         return name
+
+    def _side(self, routes: Routes, path: str, cookies: dict[str, str]) -> ServiceRoute | None:
+        """Return the service that gets a request: with a canary, every 1/share-th goes there, and who was there."""
+        first, canary = sides_of(routes, path)
+        if first is None or canary is None or routes.canary is None:
+            return first or canary
+        sides = {routes.generation: first, routes.canary.generation: canary}
+        cookie = f"{routes.environment}/{path}/release"
+        if first.affinity and cookies.get(cookie) in sides:
+            return sides[cookies[cookie]]
+        self._owed += routes.canary.share
+        chosen = routes.canary.generation if self._owed >= 1 else routes.generation
+        self._owed -= 1 if self._owed >= 1 else 0
+        if first.affinity:
+            cookies[cookie] = chosen
+        return sides[chosen]
+
+    def answerers(self, environment: str, path: str = "/") -> tuple[str, ...]:
+        """Return the names of all instances that a request may be sent to now."""
+        routes = self._routes.get(environment)
+        sides = sides_of(routes, path) if routes is not None and not routes.hold else ()
+        return tuple(backend.instance for side in sides if side is not None for backend in side.backends)
 
     def _port_of(self, routes: Routes) -> int | None:
         return routes.port if routes.port is not None else self._ports.get(routes.environment)

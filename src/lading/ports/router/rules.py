@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from lading.model.environment import Edge, Routes, ServiceRoute
+from lading.model.environment import Canary, Edge, Routes, ServiceRoute
 from lading.model.errors import LadingError
 
 ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}/[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -31,15 +31,32 @@ def check_routes(routes: Routes) -> None:
     _check_edge(key, routes.edge)
     if routes.maintenance is not None and routes.maintenance.retry_after < 1:
         raise refusal(key, "clients should be told to wait a second at least")
+    _check_services(key, routes.services, held=routes.hold > 0)
+    if routes.canary is not None:
+        _check_canary(key, routes, routes.canary)
+
+
+def _check_canary(key: str, routes: Routes, canary: Canary) -> None:
+    _demand(key, NAME, canary.generation, "the generation of a canary should be a plain name")
+    if canary.generation == routes.generation:
+        raise refusal(key, "a canary should be of another generation")
+    if not 0 < canary.share < 1:
+        raise refusal(key, f"the share of a canary should lie between 0 and 1, got {canary.share:g}")
+    _check_services(key, canary.services, held=False)
+
+
+def _check_services(key: str, services: Iterable[ServiceRoute], *, held: bool) -> None:
     seen: dict[str, str] = {}
-    for service in routes.services:
-        _check_service(key, service, held=routes.hold > 0)
+    names: set[str] = set()
+    for service in services:
+        _check_service(key, service, held=held)
         path = service.path.rstrip("/") or "/"
         if path in seen:
             raise refusal(key, f"services {seen[path]} and {service.service} both claim the path {service.path}")
+        if service.service in names:
+            raise refusal(key, "a service has two routes")
         seen[path] = service.service
-    if len({service.service for service in routes.services}) != len(routes.services):
-        raise refusal(key, "a service has two routes")
+        names.add(service.service)
 
 
 def _check_service(key: str, service: ServiceRoute, *, held: bool) -> None:
@@ -126,10 +143,15 @@ def asks(service: ServiceRoute) -> str:
     return f"{path} without its prefix" if service.strip_prefix else path
 
 
-def service_for(routes: Routes, path: str) -> ServiceRoute | None:
+def prefix_of(service: ServiceRoute) -> str:
+    """Return what is taken off the paths that a service's instances see, empty for nothing."""
+    return service.path.rstrip("/") if service.strip_prefix else ""
+
+
+def service_for(services: Iterable[ServiceRoute], path: str) -> ServiceRoute | None:
     """Return the service whose path is the longest prefix of ``path``, whole segments only."""
     best: ServiceRoute | None = None
-    for service in routes.services:
+    for service in services:
         prefix = service.path.rstrip("/")
         if (path == prefix or path.startswith(prefix + "/")) and (
             best is None or len(prefix) > len(best.path.rstrip("/"))
