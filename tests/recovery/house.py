@@ -42,6 +42,7 @@ from lading.ports.store.memory import MemoryStore, make_layer
 PROJECT, ENVIRONMENT = "shop", "stage"
 KEY = f"{PROJECT}/{ENVIRONMENT}"
 ALONE = Environment(strategy=Strategy(kind="recreate", watch=1.0))
+SHARING = Environment(strategy=Strategy(kind="canary", canary=(0.25, 0.5), canary_for=1.0, watch=1.0))
 TABLE = Environment(replicas={"web": 2}, strategy=Strategy(watch=1.0, keep_previous=60.0), env={"COLOUR": "blue"})
 
 
@@ -235,9 +236,9 @@ class House:
         routes = self.world.router.current(KEY)
         if routes is not None and routes.hold:
             return
-        name = self.world.router.ask(KEY)  # type: ignore[attr-defined]
-        state = self.world.runtime.look(name) if name is not None else None
-        if state is None or not state.running:
+        names = self.world.router.answerers(KEY)  # type: ignore[attr-defined]
+        states = [self.world.runtime.look(name) for name in names]
+        if not states or not all(state is not None and state.running for state in states):
             self.unserved.append(point)
 
     def assert_alone(self, point: str) -> None:

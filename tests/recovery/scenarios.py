@@ -3,11 +3,12 @@
 import dataclasses
 from collections.abc import Callable
 
+from lading.model.environment import Counters
 from lading.model.manifest import Environment
 from lading.model.rollout import Rollout
 from lading.ports.checks.memory import MemoryChecks
 from lading.ports.database.memory import Data
-from tests.recovery.house import ALONE, KEY, NEW, OLD, TABLE, House
+from tests.recovery.house import ALONE, KEY, NEW, OLD, SHARING, TABLE, House
 
 # Methods that only read: polling visits them hundreds of times in the same state.
 READING = (
@@ -90,16 +91,32 @@ def _alone(house: House) -> Rollout:
     return house.open_deploy("v1.1.0", ALONE)
 
 
-def _alone_bad(house: House) -> Rollout:
-    assert isinstance(house.world.checks, MemoryChecks)
-    house.world.checks.fail("503", of="v1.2.0", path="/ready")
-    return house.open_deploy("v1.2.0", ALONE)
-
-
 def _alone_late(house: House) -> Rollout:
     assert isinstance(house.world.checks, MemoryChecks)
     house.world.checks.fail("500", name="status", path="/status", of=house.world.router.url(KEY))
     return house.open_deploy("v1.3.0", ALONE)
+
+
+def _canary(house: House) -> Rollout:
+    return house.open_deploy("v1.1.0", SHARING)
+
+
+def _canary_exceeds(house: House) -> Rollout:
+    """A release whose second share fails for visitors, while what served before answers them well."""
+    opened = house.open_deploy("v1.2.0", SHARING)
+    router = house.world.router
+
+    def counting(_environment: str, generation: str) -> Counters:
+        routes = router.current(KEY)
+        fails = routes is not None and routes.canary is not None and routes.canary.share == 0.5
+        seen[generation] = seen.get(generation, 0) + 40
+        failed[generation] = failed.get(generation, 0) + (20 if fails and generation == f"r{opened.id}" else 0)
+        return Counters(requests=seen[generation], errors=failed[generation])
+
+    seen: dict[str, int] = {}
+    failed: dict[str, int] = {}
+    router.counting = counting  # type: ignore[attr-defined]
+    return opened
 
 
 def _to_new(data: Data) -> int:
@@ -116,8 +133,9 @@ SCENARIOS = {
     "migrate": Scenario("migrate", _migrate, "succeeded"),
     "migrate-badly": Scenario("migrate-badly", _migrate_badly, "unwound"),
     "alone": Scenario("alone", _alone, "succeeded", ALONE),
-    "alone-bad": Scenario("alone-bad", _alone_bad, "unwound", ALONE),
     "alone-late": Scenario("alone-late", _alone_late, "rolled_back", ALONE),
+    "canary": Scenario("canary", _canary, "succeeded", SHARING),
+    "canary-exceeds": Scenario("canary-exceeds", _canary_exceeds, "rolled_back", SHARING),
 }
 
 
@@ -156,6 +174,8 @@ def assert_sound(house: House, rollout: Rollout) -> None:
     if rollout.outcome == "succeeded":
         assert serving is not None
         assert serving.release.digest == rollout.plan.digest
+    routes = house.world.router.current(KEY)
+    assert routes is None or routes.canary is None
     if serving is not None:
         assert house.world.router.ask(KEY) in {spec.name for spec in serving.web}
         assert {spec.name for spec in serving.instances} <= set(house.world.runtime.running)

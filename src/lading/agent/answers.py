@@ -127,12 +127,20 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     last: RunView | None
 
 
+class CanaryView(msgspec.Struct, frozen=True, kw_only=True):
+    """The release that is being tried, and its share of the requests, between 0 and 1."""
+
+    release: str
+    share: float
+
+
 class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
     """What an environment serves. ``release`` and ``digest`` are null while it serves nothing.
 
     ``standby`` is the release that is still up for an instant way back, ``alert`` is not empty while somebody has to
     look, ``since`` is in seconds since the epoch. ``stopped`` is when it was taken down (0: it is not), and
     ``stopped_release`` what served until then. ``maintenance`` is set while visitors get a page instead.
+    ``canary`` is there while a release is given a share of the requests.
     """
 
     name: str
@@ -151,6 +159,7 @@ class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
     stopped_release: str | None = None
     maintenance: Maintenance | None = None
     jobs: tuple[JobView, ...] = ()
+    canary: CanaryView | None = None
 
 
 class Environments(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from lading.engine.world import World
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.errors import LadingError
 from lading.model.manifest import Environment
-from lading.model.plan import Cutover, Plan
+from lading.model.plan import Canary, Cutover, Plan
 from lading.model.release import Release
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
@@ -120,11 +120,13 @@ class Rollouts:
         return None
 
     def _can_turn(self, rollout: Rollout) -> bool:
-        """Tell whether a rollout has cut over and can still be turned back."""
-        cutovers = {index for index, step in enumerate(rollout.plan.steps) if isinstance(step, Cutover)}
-        marks = self._world.journal.marks(rollout.id)
-        cut_over = any(mark.step in cutovers and mark.phase == "outcome" for mark in marks)
-        return cut_over and not self._is_past_return(rollout)
+        """Tell whether a rollout has moved requests, all of them or a share, and can still be turned back."""
+        steps = rollout.plan.steps
+        moved = any(
+            isinstance(steps[mark.step], Canary) or (isinstance(steps[mark.step], Cutover) and mark.phase == "outcome")
+            for mark in self._world.journal.marks(rollout.id)
+        )
+        return moved and not self._is_past_return(rollout)
 
     def _is_past_return(self, rollout: Rollout) -> bool:
         return any(mark.step >= rollout.plan.no_return for mark in self._world.journal.marks(rollout.id))

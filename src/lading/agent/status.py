@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lading.agent.answers import EnvironmentView, InstanceView, JobView, RunningRollout
+from lading.agent.answers import CanaryView, EnvironmentView, InstanceView, JobView, RunningRollout
 from lading.agent.jobs import view
 from lading.agent.scheduler import schedules_on
 from lading.agent.slots import next_slot
@@ -62,6 +62,7 @@ class Status:
             standby=self._standby(record),
             alert=record.alert,
             rollout=self._running(rollout) if rollout is not None else None,
+            canary=self._canary(record, rollout),
             stopped=record.stopped if record.is_down else 0.0,
             stopped_release=self._last(record) if record.is_down else None,
             maintenance=self._journal.maintenance(record.project, record.name),
@@ -81,6 +82,12 @@ class Status:
             running=sum(run.key == record.key and run.job == name for run in self._journal.unfinished_runs()),
             last=view(runs[0]) if runs else None,
         )
+
+    def _canary(self, record: EnvironmentRecord, rollout: Rollout | None) -> CanaryView | None:
+        routes = self._router.current(record.key) if rollout is not None else None
+        if rollout is None or routes is None or routes.canary is None:
+            return None
+        return CanaryView(release=rollout.plan.release, share=routes.canary.share)
 
     def _instances(self, serving: Pinned | None) -> tuple[InstanceView, ...]:
         return tuple(self._instance(spec) for spec in serving.instances) if serving is not None else ()

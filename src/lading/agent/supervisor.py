@@ -213,7 +213,11 @@ class Supervisor:
         if not self._patience[record.key].try_now(self._world.clock.monotonic(), ROUTING_LAST):
             return
         if unit.web and self._routes_are_its(record, unit):
-            self._world.router.apply(routes_of(self._world, record, unit))
+            routes, current = routes_of(self._world, record, unit), self._world.router.current(record.key)
+            if current is not None and self._in_rollout(record):
+                # Who has a share of the requests is the rollout's business.
+                routes = msgspec.structs.replace(routes, canary=current.canary)
+            self._world.router.apply(routes)
         self._unrouted.discard(record.key)
         del self._patience[record.key]
 

@@ -17,7 +17,7 @@ _WORDS = {
     "succeeded": "released",
     "unwound": "failed before the cutover",
     "cancelled": "cancelled",
-    "rolled_back": "taken back after the cutover",
+    "rolled_back": "taken back after it had answered requests",
     "refused": "refused",
     "stuck": "got stuck",
     None: "under way",

@@ -21,7 +21,7 @@ _OUTCOMES = {
     "refused": "nothing was opened: policy, bill, usage or a busy environment; the error says which",
     "unwound": "it failed before the cutover; the old release serves, nothing is left of the new one",
     "cancelled": "somebody turned it back; the old release serves",
-    "rolled_back": "it had cut over and was taken back; the old release serves",
+    "rolled_back": "it had been given requests, all or a share, and was taken back; the old release serves",
     "stuck": "even the way back failed; the old release serves, an alert is raised, somebody has to look",
 }
 

@@ -88,6 +88,9 @@ def _lines(entry: dict[str, Any]) -> list[str]:
     lines += _closed(entry)
     lines += [f"  {_instance(one)}" for one in entry["instances"]]
     lines += [f"  {said}" for said in map(_job, entry.get("jobs", ())) if said]
+    if entry.get("canary"):
+        canary = entry["canary"]
+        lines.append(f"  {canary['release']} gets {canary['share'] * 100:.3g} % of the requests")
     if entry.get("rollout"):
         running = entry["rollout"]
         lines.append(f"  rollout {running['id']} under way: {running['kind']} {running['release']}, {running['step']}")

@@ -11,7 +11,7 @@ from lading.engine.patience import ANYTHING, Parked
 from lading.engine.story import Story
 from lading.model.bill import Envelope
 from lading.model.errors import LadingError
-from lading.model.plan import Cutover
+from lading.model.plan import Canary, Cutover
 from lading.model.rollout import Outcome, Rollout
 
 
@@ -26,14 +26,20 @@ class Ending:
 
     def turned_outcome(self, error: dict[str, Any] | None) -> Outcome:
         """Return what a rollout is called that was turned around and taken back."""
-        if self._cut_over():
+        if self._answered():
             return "rolled_back"
         return "cancelled" if error is not None and error["code"] == "cancelled" else "unwound"
 
-    def _cut_over(self) -> bool:
-        return any(
+    def _answered(self) -> bool:
+        """Tell whether the release that is left has been given requests, all of them or a share."""
+        steps = list(enumerate(self._rollout.plan.steps))
+        cut_over = any(
             isinstance(step, Cutover) and self._ledger.marked(index, "forward", "outcome") is not None
-            for index, step in enumerate(self._rollout.plan.steps)
+            for index, step in steps
+        )
+        return cut_over or any(
+            isinstance(step, Canary) and self._ledger.marked(index, "forward", "intent") is not None
+            for index, step in steps
         )
 
     def finish(self, outcome: Outcome, error: dict[str, Any] | None) -> Rollout:

@@ -4,7 +4,7 @@ import msgspec
 
 from lading.engine.edge import edge_of
 from lading.engine.world import World
-from lading.model.environment import Backend, EnvironmentRecord, Pinned, Routes, ServiceRoute
+from lading.model.environment import Backend, Canary, EnvironmentRecord, Pinned, Routes, ServiceRoute
 
 
 def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
@@ -32,6 +32,12 @@ def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
         edge=edge_of(world, record.key, unit.configuration),
         maintenance=world.journal.maintenance(record.project, record.name),
     )
+
+
+def shared_routes(world: World, record: EnvironmentRecord, previous: Pinned, unit: Pinned, share: float) -> Routes:
+    """Return the routes by which a unit gets a share of the requests for what serves before it."""
+    canary = Canary(generation=generation_of(unit), share=share, services=routes_of(world, record, unit).services)
+    return msgspec.structs.replace(routes_of(world, record, previous), canary=canary)
 
 
 def held_routes(world: World, record: EnvironmentRecord, unit: Pinned, number: int, limit: float) -> Routes:

@@ -6,6 +6,7 @@ wrong type is left to the grammar's own message.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from lading.manifest.crosschecks_smoke import check_smoke
@@ -295,8 +296,15 @@ def _check_circles(data: dict[str, Any], findings: Findings) -> None:
 
 def _check_strategy(path: Path, environment: dict[str, Any], findings: Findings) -> None:
     strategy = table(environment, "strategy")
-    if "canary" in strategy and strategy.get("kind") != "canary":
-        findings.add((*path, "strategy", "canary"), 'needs kind = "canary"', "")
+    for key in ("canary", "canary_for", "latency"):
+        if key in strategy and strategy.get("kind") != "canary":
+            findings.add((*path, "strategy", key), 'needs kind = "canary"', "")
+    shares = strategy.get("canary")
+    if isinstance(shares, list) and all(isinstance(share, int | float) for share in shares):
+        for index, (before, share) in enumerate(pairwise(shares), start=1):
+            if share < before:
+                place = (*path, "strategy", "canary", index)
+                findings.add(place, f"is smaller than the share before it, {before:g}", "let the shares rise")
 
 
 def _check_edge(path: Path, environment: dict[str, Any], findings: Findings) -> None:

@@ -44,9 +44,29 @@ _STRATEGY = Either(
             ),
             Key(
                 "canary",
-                Number("a share from 0 to 1 such as 0.1", least=0, most=1),
-                "The first share of traffic of a canary.",
-                example="0.1",
+                ListOf(
+                    Number("a share between 0 and 1 such as 0.1", least=0.001, most=0.999),
+                    "a share such as 0.1, or a rising list such as [0.1, 0.5]",
+                    lone=True,
+                    unique=True,
+                ),
+                "The shares of the requests that a canary gets one after the other, before it gets all.",
+                example="[0.1, 0.5]",
+                default="0.1, then 0.5",
+            ),
+            Key(
+                "canary_for",
+                Duration(most=86400),
+                "How long each share of a canary is held and compared with what the previous release serves.",
+                example='"10m"',
+                default="by tier, as watch",
+            ),
+            Key(
+                "latency",
+                Number("a factor of at least 1 such as 2", least=1, most=1000),
+                "How many times as long as the previous release's the answers of a canary may take (95 of 100 of them, "
+                "by a tenth of a second at least).",
+                example="1.5",
             ),
             Key(
                 "hold",

@@ -96,14 +96,6 @@ RULES: tuple[Rule, ...] = (
         "https://",
     ),
     Rule(
-        "environments.*.strategy.kind",
-        "is not done by this version yet",
-        'use "blue-green"',
-        lambda value, _manifest, _environment: value == "canary",
-        '"canary"',
-    ),
-    Rule("environments.*.strategy.canary", _LATER, 'use kind = "blue-green"'),
-    Rule(
         "databases.*.migrate",
         "is done from bundles only: containers are not held during a migration yet",
         "migrate when the program starts, and leave migrate out, or build a bundle",

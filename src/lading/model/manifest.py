@@ -252,8 +252,9 @@ class Limits(_Value, frozen=True, kw_only=True, omit_defaults=True):
 class Strategy(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """How traffic moves: ``watch`` seconds of observation after cutover, ``errors`` the tolerated share of 5xx answers,
     ``drain_limit`` seconds an old instance may finish streams, ``keep_previous`` seconds it stays up for an instant
-    way back, ``canary`` the first share of traffic, ``hold`` the seconds for which a migration, or the
-    gap of ``recreate``, may let requests wait.
+    way back, ``canary`` the shares of the requests that a canary gets one after the other (none: the usual ones),
+    ``canary_for`` the seconds for which each is held, ``latency`` how many times as long as the previous release's its
+    answers may take, ``hold`` the seconds for which a migration, or the gap of ``recreate``, may let requests wait.
     """
 
     kind: Literal["blue-green", "canary", "recreate"] = "blue-green"
@@ -261,7 +262,9 @@ class Strategy(_Value, frozen=True, kw_only=True, omit_defaults=True):
     errors: float = 0.02
     drain_limit: float = 30.0
     keep_previous: float = 600.0
-    canary: float | None = None
+    canary: tuple[float, ...] = ()
+    canary_for: float | None = None
+    latency: float = 2.0
     hold: float = 10.0
 
 

@@ -242,6 +242,31 @@ class Cutover(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="cuto
         return f"{before} → {self.to.release.version}   {'for whoever waits' if self.alone else 'at once'}"
 
 
+class Canary(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="canary"):
+    """Give ``unit`` a ``share`` of the requests for ``seconds``, beside ``previous``; the undo takes it away again.
+
+    What turns back: an instance that dies; more than ``errors`` (a share) of 5xx answers beyond those of ``previous``;
+    answers that take more than ``latency`` times as long as those of ``previous``, both counted in the same seconds.
+    """
+
+    undo_text: ClassVar[str] = "previous release for everybody"
+    share: float
+    seconds: float
+    errors: float
+    latency: float
+    drain_limit: float
+    unit: Pinned
+    previous: Pinned
+
+    @property
+    def subject(self) -> str:
+        return f"{self.share * 100:.3g} %"
+
+    @property
+    def detail(self) -> str:
+        return f"{self.unit.release.version} for {self.seconds:g} s, at most {self.errors:.1%} errors more"
+
+
 class Workers(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="workers"):
     """Stop the previous workers with their grace, then start the new; the undo does the reverse."""
 
@@ -316,6 +341,7 @@ Step = (
     | Ready
     | Smoke
     | Probing
+    | Canary
     | Cutover
     | Workers
     | Watch

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.plan import Plan, Step
 from lading.model.release import Release
-from lading.planner import blue_green, migrating, recreate
+from lading.planner import blue_green, canary, migrating, recreate
 from lading.planner.units import unit_of
 
 _STOPS_FIRST = "what serves is stopped before it starts again: requests wait meanwhile"
@@ -52,6 +52,8 @@ def _forward(unit: Pinned, observed: Observed) -> tuple[Step, ...]:
     migrations = tuple(migrating.steps(unit, observed))
     if _kind(unit) == "recreate":
         return recreate.steps(unit, observed.record, back_to_earlier=False, migrations=migrations)
+    if _kind(unit) == "canary":
+        return canary.steps(unit, observed.record, migrations=migrations)
     return blue_green.steps(unit, observed.record, back_to_earlier=False, warm=False, migrations=migrations)
 
 

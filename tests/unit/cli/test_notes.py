@@ -55,7 +55,7 @@ def test_notes_tell_everything_of_each_version() -> None:
     assert "production, rollout 3: migrate main: 3f2a → 9c41" in text
     assert r"failed before the cutover, v1.0.0 served on. smoke check status: 500 \| &lt;b&gt;oops&lt;/b&gt;" in text
     assert "rolled back from v1.1.0 to v1.0.0 by ada@laptop" in text
-    assert "**outage**: taken back after the cutover" in text
+    assert "**outage**: taken back after it had answered requests" in text
     assert "2 of 98 probe requests were lost" in text
     assert "## v1.0.0" not in text
 

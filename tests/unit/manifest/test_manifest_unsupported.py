@@ -30,7 +30,6 @@ CASES = {
     "policy": HEAD + '[policy]\ngates = ["ci/tests"]\n' + STAGE,
     "environments.stage.host": HEAD + STAGE + 'host = "https://example.org"\n',
     "environments.stage.egress.web": HEAD + STAGE + "egress = { web = [] }\n",
-    "environments.stage.strategy.kind": HEAD + STAGE + 'strategy = "canary"\n',
     "environments.stage.databases": HEAD
     + '[databases.main]\nengine = "sqlite"\nenv = "U"\n'
     + STAGE
@@ -55,16 +54,9 @@ def test_each_thing_is_named_and_nothing_else(key):
     assert key in str(caught.value)
 
 
-def test_a_canary_is_named_by_kind_and_share():
-    """Every key of a refused feature is named."""
-    manifest = load_text(HEAD + STAGE + 'strategy = { kind = "canary", canary = 0.1 }\n')
-    found = [problem.key for problem in unsupported(manifest, "stage")]
-    assert found == ["environments.stage.strategy.kind", "environments.stage.strategy.canary"]
-
-
 def test_every_rule_has_a_case():
     """No rule stands untested, and each names a key of the grammar."""
-    covered = {tuple(key.split(".")) for key in CASES} | {("environments", "stage", "strategy", "canary")}
+    covered = {tuple(key.split(".")) for key in CASES}
     for rule in RULES:
         steps = rule.key.split(".")
         assert any(

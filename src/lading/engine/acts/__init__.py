@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lading.engine.acts import (
     attest,
+    canary,
     cutover,
     drain,
     fetch,
@@ -36,6 +37,7 @@ ACTS: Final[dict[type, Callable[..., Any]]] = {
     plan.Ready: waiting.act_ready,
     plan.Smoke: smoke.act,
     plan.Probing: probing.act,
+    plan.Canary: canary.act,
     plan.Cutover: cutover.act,
     plan.Workers: workers.act,
     plan.Watch: watch.act,
@@ -51,6 +53,7 @@ UNDOS: Final[dict[type, Callable[..., Any]]] = {
     plan.Stop: stop.undo,
     plan.Start: start.undo,
     plan.Probing: probing.undo,
+    plan.Canary: canary.undo,
     plan.Cutover: cutover.undo,
     plan.Workers: workers.undo,
 }

@@ -9,7 +9,7 @@ from lading.engine.done import Done
 from lading.model.bill import Envelope, Statement
 from lading.model.canonical import digest_of
 from lading.model.environment import Pinned
-from lading.model.plan import Attest, Migrate, Plan, Workers
+from lading.model.plan import Attest, Canary, Migrate, Plan, Workers
 from lading.model.rollout import Mark
 
 
@@ -62,12 +62,24 @@ def facts_of(context: Context) -> dict[str, Any]:
     }
     facts |= stop.facts_of(context)
     facts |= _worker_gap(context.rollout.plan, marks)
+    if shares := _shares(context.rollout.plan, marks):
+        facts["canary"] = shares
     if migrations := _migrations(context.rollout.plan, marks):
         facts["migrations"] = migrations
         facts["held_seconds"] = round(sum(one["held"] for one in migrations.values()), 4)
     if any(mark.result.get("anew") for mark in marks):
         facts["interrupted"] = "the agent was interrupted: requests before its last start are not counted"
     return facts
+
+
+def _shares(plan: Plan, marks: Sequence[Mark]) -> list[dict[str, Any]]:
+    """Return what was counted while the release had each share of the requests."""
+    steps = plan.steps
+    return [
+        mark.result
+        for mark in marks
+        if isinstance(steps[mark.step], Canary) and (mark.phase, mark.direction) == ("outcome", "forward")
+    ]
 
 
 def _worker_gap(plan: Plan, marks: Sequence[Mark]) -> dict[str, Any]:

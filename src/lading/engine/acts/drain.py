@@ -20,15 +20,7 @@ TELL_EVERY = 1.0
 
 def act(context: Context, step: Drain) -> Done:
     """Wait until no connection is left, at most the limit; what is still open then is closed properly and counted."""
-    clock = context.world.clock
-    start = clock.monotonic()
-    context.wait(FLOOR)
-    tell = start + TELL_EVERY
-    while (busy := _busy(context, step.instances)) and clock.monotonic() - start < step.limit:
-        if clock.monotonic() >= tell:
-            context.progress(f"{sum(busy.values())} connections to the previous release", limit=step.limit)
-            tell = clock.monotonic() + TELL_EVERY
-        context.wait(LOOK_EVERY)
+    busy = finish(context, step.instances, step.limit)
     counted = probing.final(context, context.marks())
     closed = sum(busy.values())
     leaving = step.instances if step.keep <= 0 else tuple(spec for spec in step.instances if spec.name in busy)
@@ -37,6 +29,20 @@ def act(context: Context, step: Drain) -> Done:
         context.world.runtime.stop(spec.name, grace=spec.grace)
     text = f"{closed} connections closed at the limit" if closed else "nothing cut"
     return Done(text=text, facts={"closed": closed, **counted}, record=_standing_by(context, step))
+
+
+def finish(context: Context, specs: tuple[InstanceSpec, ...], limit: float) -> dict[str, int]:
+    """Wait until no connection to the instances is left, at most ``limit`` seconds; return how many each has still."""
+    clock = context.world.clock
+    start = clock.monotonic()
+    context.wait(FLOOR)
+    tell = start + TELL_EVERY
+    while (busy := _busy(context, specs)) and clock.monotonic() - start < limit:
+        if clock.monotonic() >= tell:
+            context.progress(f"{sum(busy.values())} connections to the release that is left", limit=limit)
+            tell = clock.monotonic() + TELL_EVERY
+        context.wait(LOOK_EVERY)
+    return busy
 
 
 def _busy(context: Context, specs: tuple[InstanceSpec, ...]) -> dict[str, int]:

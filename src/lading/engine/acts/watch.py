@@ -32,12 +32,12 @@ def act(context: Context, step: Watch) -> Done:
     generation = generation_of(step.unit)
     before = _seen(context, generation, begin=True)
     tolerated = step.errors + _share_before(context, step)
-    end = clock.monotonic() + step.seconds - _watched(context, step)
+    end = clock.monotonic() + step.seconds - watched(context, step.seconds)
     tell = 0.0
-    restarts = {spec.name: _restarts(context, spec) for spec in step.unit.instances}
+    restarts = {spec.name: restarts_of(context, spec) for spec in step.unit.instances}
     while True:
-        _check_alive(context, step.unit.instances, restarts)
-        seen = _since(before, _seen(context, generation))
+        check_alive(context, step.unit.instances, restarts)
+        seen = _seen(context, generation).since(before)
         _check_budget(context, seen, tolerated)
         left = end - clock.monotonic()
         if left <= 0:
@@ -49,8 +49,8 @@ def act(context: Context, step: Watch) -> Done:
     return Done(text=_words(seen), facts=_facts(seen))
 
 
-def _watched(context: Context, step: Watch) -> float:
-    """Return the seconds that count as watched already, by an agent that died: routes and instances went on meanwhile.
+def watched(context: Context, seconds: float) -> float:
+    """Return how many of so many seconds count as watched already, by an agent that died: what it watched went on.
 
     Without them an agent that dies more often than the watch is long would never end a rollout. The last look is
     always taken anew, since what was counted before is not known any more.
@@ -59,7 +59,7 @@ def _watched(context: Context, step: Watch) -> float:
     began = [mark.at for mark in marks if mark.step == context.index and mark.phase == "intent"]
     if not began:
         return 0.0
-    return min(max(0.0, context.world.clock.now() - began[0]), max(0.0, step.seconds - LAST_LOOK))
+    return min(max(0.0, context.world.clock.now() - began[0]), max(0.0, seconds - LAST_LOOK))
 
 
 def _share_before(context: Context, step: Watch) -> float:
@@ -86,14 +86,6 @@ def _seen(context: Context, generation: str, *, begin: bool = False) -> Counters
     return msgspec.structs.replace(counted, requests=counted.requests - probed.requests + probed.lost)
 
 
-def _since(before: Counters, now: Counters) -> Counters:
-    return Counters(
-        requests=max(0, now.requests - before.requests),
-        errors=max(0, now.errors - before.errors),
-        latency_p95=now.latency_p95,
-    )
-
-
 def _check_budget(context: Context, seen: Counters, tolerated: float) -> None:
     share = seen.errors / max(seen.requests, seen.errors, 1)
     if seen.errors >= MIN_ERRORS and share > tolerated:
@@ -105,12 +97,16 @@ def _check_budget(context: Context, seen: Counters, tolerated: float) -> None:
         )
 
 
-def _restarts(context: Context, spec: InstanceSpec) -> int:
+def restarts_of(context: Context, spec: InstanceSpec) -> int:
+    """Return how often an instance has been started again."""
     state = context.world.runtime.look(spec.name)
     return state.restarts if state is not None else 0
 
 
-def _check_alive(context: Context, specs: tuple[InstanceSpec, ...], restarts: dict[str, int]) -> None:
+def check_alive(
+    context: Context, specs: tuple[InstanceSpec, ...], restarts: dict[str, int], *, doing: str = "watch"
+) -> None:
+    """Raise ``watch-failed`` when one of the instances does not run, or was started again since ``restarts``."""
     for spec in specs:
         state = context.world.runtime.look(spec.name)
         if state is None or not state.running or state.restarts > restarts[spec.name]:
@@ -118,7 +114,7 @@ def _check_alive(context: Context, specs: tuple[InstanceSpec, ...], restarts: di
             how = state.ended if state is not None and state.ended else f"died with status {status}"
             raise LadingError(
                 "watch-failed",
-                doing="watch",
+                doing=doing,
                 happened=f"{spec.label} {how}",
                 details=context.last_words(spec),
                 hint=f"lading logs {context.rollout.environment} {spec.service} --rollout {context.rollout.id}",
