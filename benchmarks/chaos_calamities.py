@@ -58,13 +58,13 @@ def calamities(template: Path, place: Path, times: int) -> list[Figure]:
             *_reboots(agent),
             *_clients(agent, times),
             *_two_at_once(agent, times),
-            *_routers(agent, times),
+            *routers(agent, times),
             *_ports(agent),
         ]
     return [*figures, *_bytes(template, place / "bytes"), *_disks(template, place / "disks")]
 
 
-def _sound(agent: RealAgent, before: str | None) -> list[str]:
+def sound(agent: RealAgent, before: str | None) -> list[str]:
     """Return what is wrong after a rollout from ``before`` to the other release that may have gone either way."""
     try:
         outcome = agent.settle()
@@ -83,7 +83,7 @@ def _reboots(agent: RealAgent) -> list[Figure]:
     for point in MOMENTS:
         before = served(agent)
         slowest = max(slowest, reboot_at(agent, other(before), point))
-        findings.report(point, _sound(agent, before))
+        findings.report(point, sound(agent, before))
     return [
         findings.figure(COMMAND),
         told(
@@ -105,7 +105,7 @@ def _clients(agent: RealAgent, times: int) -> list[Figure]:
         time.sleep(random.uniform(0.0, 1.0))
         client.kill()
         client.communicate()
-        wrong = _sound(agent, before)
+        wrong = sound(agent, before)
         if served(agent) == before:
             wrong.append("it went back to the old release")
         findings.report("killed", wrong)
@@ -126,7 +126,7 @@ def _two_at_once(agent: RealAgent, times: int) -> list[Figure]:
     return [findings.figure(COMMAND)]
 
 
-def _routers(agent: RealAgent, times: int) -> list[Figure]:
+def routers(agent: RealAgent, times: int, what: str = "router killed") -> list[Figure]:
     """Kill Traefik with the agent dead: the holder alone has to bring it back."""
     number = port(agent)
     agent.kill()
@@ -142,9 +142,9 @@ def _routers(agent: RealAgent, times: int) -> list[Figure]:
         sent += traffic.sent
     agent.start()
     return [
-        at_most("router killed: connections refused", refused, "connections", 0, command=COMMAND, n=sent),
+        at_most(f"{what}: connections refused", refused, "connections", 0, command=COMMAND, n=sent),
         at_most(
-            "router killed: until a new request is answered, longest",
+            f"{what}: until a new request is answered, longest",
             slowest,
             "s",
             SERVES_AGAIN_WITHIN,
@@ -210,7 +210,7 @@ def _disks(template: Path, place: Path) -> list[Figure]:
     findings, lost, sent = Findings("disk full"), 0, 0
     with _on_small_disk(template, place) as agent, load(port(agent), per_second=25) as traffic:
         for point in MOMENTS:
-            findings.report(point, _filled_at(agent, point))
+            findings.report(point, filled_at(agent, point, agent.home.parent))
         lost, sent = len(traffic.failures), traffic.sent
     return [
         findings.figure(COMMAND),
@@ -227,21 +227,23 @@ def _on_small_disk(template: Path, place: Path) -> Iterator[RealAgent]:
             yield agent
 
 
-def _filled_at(agent: RealAgent, point: str) -> list[str]:
-    """Fill the disk at a point, keep it full until the rollout waits or has ended, and give the space back."""
+def filled_at(agent: RealAgent, point: str, disk: Path) -> list[str]:
+    """Fill a disk at a point, keep it full until the rollout waits or has ended, and give the space back."""
     before = served(agent)
     with contextlib.ExitStack() as filled:
         with halted_at(agent, other(before), point):
-            filled.enter_context(full(agent.home.parent))
+            filled.enter_context(full(disk))
         wrong = []
         try:
-            until(_waits_or_ended(agent), within=30, what="the rollout waits, or has ended")
+            until(waits_or_ended(agent), within=30, what="the rollout waits, or has ended")
         except AssertionError as error:
             wrong = [str(error)]
-    return wrong + _sound(agent, before)
+    return wrong + sound(agent, before)
 
 
-def _waits_or_ended(agent: RealAgent) -> Callable[[], bool]:
+def waits_or_ended(agent: RealAgent) -> Callable[[], bool]:
+    """Return what tells whether no rollout goes on: each waits for something to be mended, or has ended."""
+
     def look() -> bool:
         if not agent.unfinished():
             return True

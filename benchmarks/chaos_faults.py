@@ -4,7 +4,7 @@ import contextlib
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,6 +22,8 @@ AGENTS = 3  # agents that are struck at the same time
 TRAFFIC = 25.0  # requests a second at each of them
 STARTERS = "MainThread"  # what brings an agent up
 SUPERVISOR = "supervisor"
+
+Make = Callable[[Path, Path], RealAgent]
 
 COMMAND = "make chaos"
 
@@ -46,15 +48,21 @@ class Case(NamedTuple):
         return f"{' '.join(self.words) or 'deploy'}: {fault.thread}{fault.point} #{fault.at} {how}"
 
 
-def real_faults(template: Path, place: Path, limit: int, chance: random.Random) -> list[Figure]:
-    """Strike real agents at every point that a deploy visits, and at those of an automatic rollback."""
-    visited = _visits(template, place / "traced")
+def real_faults(
+    template: Path, place: Path, limit: int, chance: random.Random, make: Make = copy_of, at: str = "real agents"
+) -> list[Figure]:
+    """Strike real agents at every point that a deploy visits, and at those of an automatic rollback.
+
+    ``make`` gives an agent of a template, ``at`` is what the figures call them.
+    """
+    visited = _visits(make(template, place / "traced"), place / "traced")
     cases = list(_cases(visited))
     chance.shuffle(cases)
     if limit:
         cases = cases[:limit]
-    print(f"  {len(cases)} faults at real agents, of {len(visited)} points visited", flush=True)
-    return _strike_all(template, place, cases)
+    print(f"  {len(cases)} faults at {at}, of {len(visited)} points visited", flush=True)
+    agents = [make(template, place / f"agent-{number}") for number in range(AGENTS)]
+    return _strike_all(agents, cases, f"faults at {at}")
 
 
 Visits = Counter[tuple[tuple[str, ...], str, str]]
@@ -62,10 +70,9 @@ Visits = Counter[tuple[tuple[str, ...], str, str]]
 LATE = ("deploy", "local", "v1.3.0")  # cut over, then rolled back
 
 
-def _visits(template: Path, place: Path) -> Visits:
+def _visits(agent: RealAgent, place: Path) -> Visits:
     """Count the visits of every point, by command and kind of thread."""
     visits: Visits = Counter()
-    agent = copy_of(template, place)
     with ended([agent]):
         assert agent.deploy("v1.0.0").exit == 0
         for words, status in (((), 0), (LATE, 5)):
@@ -102,27 +109,26 @@ def _in_rollouts(words: tuple[str, ...], point: str, count: int) -> Iterator[Cas
         yield Case(Fault(point=point, act="fail", times=0, thread=ROLLOUTS))
 
 
-def _strike_all(template: Path, place: Path, cases: Sequence[Case]) -> list[Figure]:
+def _strike_all(agents: Sequence[RealAgent], cases: Sequence[Case], what: str) -> list[Figure]:
     waiting: SimpleQueue[Case] = SimpleQueue()
     for case in cases:
         waiting.put(case)
-    findings = Findings("faults at real agents")
+    findings = Findings(what)
     tally = _Tally()
-    agents = [copy_of(template, place / f"agent-{number}") for number in range(AGENTS)]
-    with ended(agents), ThreadPoolExecutor(AGENTS) as threads:
+    with ended(agents), ThreadPoolExecutor(len(agents)) as threads:
         list(threads.map(lambda agent: _strikes(agent, waiting, findings, tally), agents))
     return [
         findings.figure(COMMAND),
-        at_most("faults at real agents: requests lost", tally.lost, "requests", 0, command=COMMAND, n=tally.sent),
+        at_most(f"{what}: requests lost", tally.lost, "requests", 0, command=COMMAND, n=tally.sent),
         told(
-            "faults at real agents: rollouts that had to wait for the fault to be mended",
+            f"{what}: rollouts that had to wait for the fault to be mended",
             tally.mended,
             "cases",
             command=COMMAND,
             n=findings.cases,
         ),
         told(
-            "faults at real agents: stuck, where the undo itself was made to fail for good",
+            f"{what}: stuck, where the undo itself was made to fail for good",
             tally.stuck,
             "cases",
             command=COMMAND,

@@ -37,10 +37,11 @@ COMMAND = "python -m benchmarks.run bench cutovers"
 class Load:
     """The load generator's process; a mark tells it which release is changed to."""
 
-    def __init__(self, base: str, folder: Path, *, rate: float = RATE, mix: str = "") -> None:
+    def __init__(self, base: str, folder: Path, *, rate: float = RATE, mix: str = "", slow: str = "") -> None:
         self.out, self.writes, self.records = folder / "load.json", folder / "writes.json", folder / "records.jsonl"
         words = ["--base", base, "--rate", f"{rate:g}", "--until-stdin-closes"]
         words += ["--mix", mix] if mix else []
+        words += ["--slow", slow] if slow else []
         words += ["--out", str(self.out), "--writes", str(self.writes), "--records", str(self.records)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.load", *words],

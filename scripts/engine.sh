@@ -3,6 +3,7 @@
 # stopped with all it runs. Where an engine answers already it is left alone.
 #
 #   scripts/engine.sh start|restart|stop DIRECTORY        DIRECTORY holds its data, settings, log and process number
+# With LIVE_RESTORE=false it takes its containers along when it ends, as an engine in a swarm must.
 set -euo pipefail
 
 act=$1 place=$2
@@ -39,7 +40,7 @@ start)
     fi
     mkdir -p "$place"
     cat >"$place/daemon.json" <<JSON
-{"live-restore": true, "data-root": "$place/data", "exec-root": "$place/exec", "pidfile": "$place/pid", "log-level": "warn"}
+{"live-restore": ${LIVE_RESTORE:-true}, "data-root": "$place/data", "exec-root": "$place/exec", "pidfile": "$place/pid", "log-level": "warn"}
 JSON
     launch
     ;;

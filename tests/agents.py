@@ -32,7 +32,7 @@ COMMAND_LIMIT = 90.0  # seconds a command may take
 # What makes a home an agent of its own; everything else of a template may be shared out.
 OF_ONE_AGENT = frozenset(
     {"agent.json", "agent.lock", "agent.log", "agent.name", "agent.sock", "agent.toml"}
-) | frozenset({"environments", "keys", "process", "router", "spool"})
+) | frozenset({"docker", "environments", "keys", "process", "router", "spool"})
 
 _agents = itertools.count()
 
@@ -308,14 +308,15 @@ def make_template(place: Path) -> Path:
         if not (place / "made").exists():
             shutil.rmtree(place / "project", ignore_errors=True)
             shutil.rmtree(home, ignore_errors=True)
-            _fill(RealAgent(home, make_project(place / "project")))
+            fill(RealAgent(home, make_project(place / "project")))
             (place / "made").touch()
     return place
 
 
-def _fill(agent: RealAgent) -> None:
+def fill(agent: RealAgent, versions: Sequence[str] = VERSIONS) -> None:
+    """Build versions of the project, give each environment its secret, and end the agent."""
     try:
-        for version in VERSIONS:
+        for version in versions:
             agent.checkout(version)
             told = agent.lading("release")
             assert told.exit == 0, told
@@ -326,7 +327,7 @@ def _fill(agent: RealAgent) -> None:
         agent.end()
 
 
-def copy_of(template: Path, place: Path, *, settings: str = "") -> RealAgent:
+def copy_of(template: Path, place: Path, *, settings: str = "", kind: "type[RealAgent] | None" = None) -> RealAgent:
     """Return an agent with a fresh home and project in which everything is built and nothing was deployed."""
     shutil.copytree(template / "project", place / "project", symlinks=True)
     (place / "home").mkdir()
@@ -335,7 +336,7 @@ def copy_of(template: Path, place: Path, *, settings: str = "") -> RealAgent:
             continue
         copy = shutil.copytree if entry.is_dir() else shutil.copy2
         copy(entry, place / "home" / entry.name, **({"symlinks": True} if entry.is_dir() else {}))
-    return RealAgent(place / "home", place / "project", settings=settings)
+    return (kind or RealAgent)(place / "home", place / "project", settings=settings)
 
 
 @contextmanager

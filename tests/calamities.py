@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,13 +40,18 @@ def ask_for(agent: RealAgent, version: str, environment: str = "local") -> None:
 # the machine goes down
 
 
-def reboot_at(agent: RealAgent, version: str, point: str, at: int = 1) -> float:
-    """Lose power at a point of a deploy, start the agent, and return the seconds until requests are served again."""
+def reboot_at(
+    agent: RealAgent, version: str, point: str, at: int = 1, down: Callable[[], object] | None = None
+) -> float:
+    """Lose power at a point of a deploy, start the agent, and return the seconds until requests are served again.
+
+    ``down`` is what losing power means where it is more than the end of all the agent's processes.
+    """
     url = f"http://127.0.0.1:{port(agent)}/"
     agent.restart(Fault(point=point, act="kill", at=at, thread=ROLLOUTS))
     ask_for(agent, version)
     until(lambda: not agent.pid, within=20, what=f"the agent died at {point}")
-    agent.reboot()
+    (down or agent.reboot)()
     assert answer(url)[0] == 0
     began = time.monotonic()
     agent.start()

@@ -22,13 +22,16 @@ from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.runtime.docker import DockerRuntime
 from lading.runtime.docker.names import INSTANCE, KIND, NAME, Names
-from tests.agents import RealAgent
+from tests.agents import RealAgent, copy_of, fill
 from tests.processes import PROGRAM
+from tests.projects import add_greedy, as_images, make_project
 from tests.strikes import record
 from tests.support import until
 
 BASE = "python:3.11-slim"
 IMAGE = "lading-tests/program"
+STRUCK = ("v1.0.0", "v1.1.0", "v1.3.0", "v1.8.0", "v1.9.0")  # of the project; no more than a store keeps unasked
+GREEDY = {"v1.8.0": False, "v1.9.0": True}  # versions that want too much memory, and whether only later
 DOCKERFILE = f"""
 FROM {BASE}
 RUN useradd --uid 10001 app
@@ -196,6 +199,10 @@ class Containers:
         """Run a command inside an instance and return what it printed."""
         return inside(self.engine, self.runtime._names.container("instance", name), *words)
 
+    def remove_networks(self) -> None:
+        """Remove this agent's networks, whoever is in them."""
+        remove_networks(self.engine, self.runtime._names.filters())
+
     def end(self) -> None:
         """Remove all that this agent made in the engine."""
         clear(self.engine, self.runtime._names)
@@ -256,6 +263,33 @@ def inside(engine: Engine, container: str, *words: str) -> str:
     made = engine.post(f"/containers/{container}/exec", asked)
     with engine.stream("POST", f"/exec/{made['Id']}/start", b'{"Detach": false, "Tty": true}') as answer:
         return answer.read().decode()
+
+
+def make_image_template(place: Path) -> Path:
+    """Return ``place`` with a home in which versions of the project are built as images, greedy ones among them."""
+    place.mkdir(parents=True)
+    project = as_images(make_project(place / "project"))
+    for version, later in GREEDY.items():
+        add_greedy(project, version, later=later)
+    with engine_shared():
+        fill(ContainerAgent(place / "template", project), STRUCK)
+    return place
+
+
+def container_copy_of(template: Path, place: Path) -> ContainerAgent:
+    """Return an agent with a fresh home in which every image is built and nothing was deployed."""
+    agent = copy_of(template, place, kind=ContainerAgent)
+    assert isinstance(agent, ContainerAgent)
+    return agent
+
+
+def remove_networks(engine: Engine, filters: dict[str, list[str]]) -> None:
+    """Remove networks as somebody does who wants to be rid of them: what is in them runs on without."""
+    for network in engine.get("/networks", filters=filters):
+        for container in engine.get(f"/networks/{network['Id']}")["Containers"]:
+            with suppress(EngineRefused):  # it has just ended
+                engine.post(f"/networks/{network['Id']}/disconnect", {"Container": container, "Force": True})
+        engine.delete(f"/networks/{network['Id']}")
 
 
 def clear(engine: Engine, names: Names) -> None:

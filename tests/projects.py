@@ -181,6 +181,27 @@ def as_images(directory: Path) -> Path:
     return directory
 
 
+GREEDY_LATER = """
+def die_of(scope):
+    if scope["path"] == "/" and b"x-forwarded-for" in dict(scope["headers"]):
+        globals()["hoard"] = b"x" * (512 << 20)
+"""
+
+
+def add_greedy(directory: Path, version: str, *, later: bool) -> None:
+    """Add a version, like v1.1.0, that wants more memory than it may have: when it starts, or of a first visitor."""
+    git(directory, "checkout", "-q", "--detach", "v1.1.0")
+    with (directory / "orders.py").open("a") as program:
+        program.write(GREEDY_LATER if later else '\nhoard = b"x" * (512 << 20)\n')
+    app = (directory / "orders.py").read_text().replace("v1.1.0", version)
+    (directory / "orders.py").write_text(app)
+    manifest = (directory / "lading.toml").read_text()
+    (directory / "lading.toml").write_text(
+        manifest.replace("port    = 8000\n", 'port    = 8000\nresources = { memory = "128MiB" }\n')
+    )
+    commit(directory, version, tag=version)
+
+
 def make_project(directory: Path) -> Path:
     """Make the project with a commit and a tag for each version, and leave v1.0.0 checked out."""
     directory.mkdir(parents=True)

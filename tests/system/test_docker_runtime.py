@@ -168,6 +168,27 @@ def test_networks_go_with_their_last_instance(world: Containers) -> None:
 
 
 @with_engine
+def test_an_instance_whose_network_was_removed_lives_on_in_a_new_one(world: Containers) -> None:
+    """It counts as down and says why; starting it puts the same program back on its address, names and all."""
+    for service in ("api", "db"):
+        world.runtime.start(world.spec(service, service=service), {})
+    before = world.runtime.look("api")
+    assert before is not None
+    world.remove_networks()
+    cut = world.runtime.look("api")
+    assert cut is not None
+    assert (cut.running, cut.exit_status, cut.ended) == (False, None, "runs, but its network was removed")
+    for service in ("api", "db"):
+        world.runtime.start(world.spec(service, service=service), {})
+    after = world.runtime.look("api")
+    assert after is not None
+    assert (after.running, after.pid, after.address) == (True, before.pid, before.address)
+    world.up("api")
+    seen = world.exec("api", "python", "-c", "import socket; print(socket.gethostbyname_ex('db')[2])")
+    assert seen.strip() == f"['{world.address('db')[0]}']"
+
+
+@with_engine
 def test_images_are_pruned_but_for_those_that_are_kept_or_used(world: Containers) -> None:
     """Only this agent's own tags go; what is named, or runs, stays."""
     world.runtime.start(world.spec("a"), {})

@@ -55,7 +55,8 @@ class Halted(msgspec.Struct, frozen=True, kw_only=True):
 class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     """One instance of what serves: ``web/1``, where it answers, since when (seconds since the epoch), its limits.
 
-    ``ended`` says why it exited, or did before it was started again, where more is known than the status.
+    ``ended`` says why it exited, or did before it was started again, where more is known than the status; ``unseen``
+    why it could not be looked at: it may run all the same.
     """
 
     name: str
@@ -68,6 +69,7 @@ class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int | None = None
     limits: str = ""
     ended: str = ""
+    unseen: str = ""
 
 
 class RunningRollout(msgspec.Struct, frozen=True, kw_only=True):

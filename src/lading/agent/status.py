@@ -7,6 +7,7 @@ from lading.agent.jobs import view
 from lading.agent.scheduler import schedules_on
 from lading.agent.slots import next_slot
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Pinned
+from lading.model.errors import LadingError
 from lading.model.rollout import Rollout
 from lading.ports.clock import Clock
 from lading.ports.journal import Journal
@@ -93,7 +94,13 @@ class Status:
         return tuple(self._instance(spec) for spec in serving.instances) if serving is not None else ()
 
     def _instance(self, spec: InstanceSpec) -> InstanceView:
-        state = self._runtime.look(spec.name)
+        try:
+            state = self._runtime.look(spec.name)
+        except LadingError as error:
+            if error.code != "no-engine":
+                raise
+            # With live-restore it serves on; what the journal and the router know is told all the same.
+            return InstanceView(name=spec.label, service=spec.service, running=False, unseen=error.happened)
         if state is None:
             return InstanceView(name=spec.label, service=spec.service, running=False)
         return InstanceView(

@@ -144,6 +144,8 @@ def _idle(entry: dict[str, Any]) -> str:
 def _instance(one: dict[str, Any]) -> str:
     from lading.cli.words import age, count
 
+    if one.get("unseen"):
+        return f"{one['name']:<12} cannot be seen: asked the container engine, {one['unseen']}"
     if not one["running"]:
         return f"{one['name']:<12} not running, {one.get('ended') or 'exit status ' + str(one['exit_status'])}"
     restarts = f", {count(one['restarts'], 'restart')}" if one["restarts"] else ""

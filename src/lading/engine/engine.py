@@ -27,6 +27,9 @@ UNDO_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 # Seconds between tries of a step behind the point of no return.
 LATE_PAUSES = (0.2, 1.0)
 
+# What an undo may lack that comes back by itself or by somebody's hand: it waits and is never given up for want of it.
+MENDED_BY_WAITING = {"no-space": "space", "no-engine": "the container engine"}
+
 
 def _nobody(number: int) -> None:
     """Publish to nobody."""
@@ -218,8 +221,8 @@ class _Passage:
             except Parked:
                 raise
             except ANYTHING as error:  # an undo that fails is tried again, then somebody has to look
-                if pause is None and _heals(error):
-                    raise Parked(f"the undo of {step.kind} needs space: {error}") from error
+                if pause is None and (missing := _missing(error)):
+                    raise Parked(f"the undo of {step.kind} needs {missing}: {error}") from error
                 if pause is None:
                     return self._story.clean_data(self._undo_failed(step, error).to_plain())  # type: ignore[no-any-return]
                 self._world.clock.wait(pause, _never)
@@ -292,6 +295,6 @@ def _unforeseen(step: Step, error: BaseException) -> LadingError:
     )
 
 
-def _heals(error: BaseException) -> bool:
-    """Tell whether what went wrong is mended by waiting: somebody frees space, and the undo can go on."""
-    return isinstance(error, LadingError) and error.code == "no-space"
+def _missing(error: BaseException) -> str:
+    """Return what an act lacks that comes back by waiting, so that the undo can go on then; empty for all else."""
+    return MENDED_BY_WAITING.get(error.code, "") if isinstance(error, LadingError) else ""

@@ -47,9 +47,7 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
 def request(making: Making, secrets: Mapping[str, Secret]) -> dict[str, Any]:
     """Return the engine's request for a container; it holds secrets in plain and is for the engine alone."""
     spec, network = making.spec, making.network.name
-    place = {"Aliases": _aliases(spec)} if making.kind == names.INSTANCE else {}
-    if making.address:
-        place["IPAMConfig"] = {"IPv4Address": making.address}  # type: ignore[assignment]
+    place = endpoint(spec, making.address) if making.kind == names.INSTANCE else {}
     wanted = {
         "Image": making.reference,
         "User": making.user,
@@ -135,6 +133,11 @@ def _ways_out(making: Making) -> dict[str, str]:
     proxy, without = f"http://{network.gateway}:{PROXY_PORT}", ",".join(near)
     told = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": without}
     return told | {name.lower(): value for name, value in told.items()}
+
+
+def endpoint(spec: InstanceSpec, address: str) -> dict[str, Any]:
+    """Return an instance's place in its environment's network: its address there, and the names of its service."""
+    return {"Aliases": _aliases(spec), "IPAMConfig": {"IPv4Address": address}}
 
 
 def _aliases(spec: InstanceSpec) -> list[str]:

@@ -7,7 +7,7 @@ as possible; the upper quarter is the engine's, for runs. Which addresses are ta
 import ipaddress
 import threading
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,12 @@ class Networks:
             doing="looking for a free address",
             happened=f"all {len(addresses)} of {network.subnet} are in use",
             hint="docker ps --all, and remove what is no longer needed",
+        )
+
+    def join(self, network: Network, container: str, endpoint: Mapping[str, Any]) -> None:
+        """Put a container that runs into a network, at a place there."""
+        self._engine.post(
+            f"/networks/{segment(network.name)}/connect", {"Container": container, "EndpointConfig": endpoint}
         )
 
     def drop(self, project: str, environment: str) -> None:

@@ -113,15 +113,37 @@ class DockerRuntime:
         return self._images.prune(keep) if self._names.in_use else 0
 
     def start(self, spec: InstanceSpec, secrets: Mapping[str, Secret]) -> InstanceState:
-        """Start the instance, or return it as it runs; an exited one is made anew, on its address."""
+        """Start the instance, or return it as it runs; an exited one is made anew, on its address.
+
+        One whose network was removed is put into the new one where it can be, and lives on.
+        """
         with self._lock(spec.name), explained(spec, secrets):
             found = self._instances.inspect(spec.name)
+            if found is not None and states.is_cut_off(found):
+                found = self._joined(spec, found)
             if found is None or not states.is_running(found):
                 self._start(spec, secrets, found)
                 found = self._instances.inspect(spec.name)
             if found is None:
                 raise start_failed(spec, "its container was removed while it started")
             return states.state(found)
+
+    def _joined(self, spec: InstanceSpec, found: dict[str, Any]) -> dict[str, Any] | None:
+        """Put an instance that lost its network into the new one, or end it, so that it is made anew."""
+        # What is confined must not run a moment without its rules.
+        if spec.egress is not None or not self._rejoin(spec, found):
+            self._instances.kill(spec.name)
+        return self._instances.inspect(spec.name)
+
+    def _rejoin(self, spec: InstanceSpec, found: dict[str, Any]) -> bool:
+        place = launch.endpoint(spec, states.label(found, names.ADDRESS))
+        try:
+            with self._starting:
+                network = self._networks.provide(spec.project, spec.environment)
+                self._networks.join(network, str(found["Id"]), place)
+        except EngineRefused:  # it is another subnet, or somebody else has the address
+            return False
+        return True
 
     def _start(self, spec: InstanceSpec, secrets: Mapping[str, Secret], before: dict[str, Any] | None) -> None:
         attempt, previous, ended = 1, "", ""

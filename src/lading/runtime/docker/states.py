@@ -25,6 +25,13 @@ def is_running(found: dict[str, Any]) -> bool:
     return bool(found["State"]["Running"])
 
 
+def is_cut_off(found: dict[str, Any]) -> bool:
+    """Tell whether a container runs without the address that it was given: somebody removed its network."""
+    address = label(found, names.ADDRESS)
+    places = (found["NetworkSettings"].get("Networks") or {}).values()
+    return is_running(found) and bool(address) and all(place.get("IPAddress") != address for place in places)
+
+
 def was_started(found: dict[str, Any]) -> bool:
     """Tell whether a container ever ran: one whose starter died may not have."""
     return started_at(found) > 0
@@ -53,7 +60,7 @@ def exit_status(found: dict[str, Any]) -> int:
 
 def state(found: dict[str, Any]) -> InstanceState:
     """Return an instance's state."""
-    running = is_running(found)
+    running = is_running(found) and not is_cut_off(found)
     address, port = label(found, names.ADDRESS), label(found, names.PORT)
     return InstanceState(
         name=name_of(found),
@@ -61,7 +68,7 @@ def state(found: dict[str, Any]) -> InstanceState:
         address=f"{address}:{port}" if port else "",
         pid=int(found["State"]["Pid"]) if running else 0,
         started=started_at(found),
-        exit_status=exit_status(found) if not running and was_started(found) else None,
+        exit_status=exit_status(found) if not is_running(found) and was_started(found) else None,
         restarts=int(label(found, names.ATTEMPT)) - 1,
         limits=label(found, names.LIMITS),
         ended=label(found, names.ENDED) if running else ended(found),
@@ -69,7 +76,9 @@ def state(found: dict[str, Any]) -> InstanceState:
 
 
 def ended(found: dict[str, Any]) -> str:
-    """Say why a container ended, where the engine knows more than its exit status."""
+    """Say why a container ended, or cannot be reached, where the engine knows more than its exit status."""
+    if is_cut_off(found):
+        return "runs, but its network was removed"
     if found["State"]["OOMKilled"]:
         memory = int(found["HostConfig"]["Memory"])
         return f"was killed for want of memory: its limit is {memory / 1e6:.0f} MB"
