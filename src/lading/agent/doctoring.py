@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from lading.agent.answers import EnvironmentView, InstanceView
 from lading.agent.status import Status
 from lading.doctor.engine import EngineSeen
 from lading.doctor.engine import look as look_at_engine
@@ -15,6 +16,7 @@ from lading.doctor.registry import HOME, PROCESS, Check, examine
 from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.placeholders import placeholder
+from lading.model.secret import redact
 from lading.ports.clock import Clock
 from lading.ports.journal import Journal
 from lading.ports.runtime import Runtime
@@ -96,11 +98,24 @@ def instances(clinic: Clinic) -> Iterator[Finding]:
         for one in view.instances:
             running += one.running
             command = f"lading logs {view.name} {one.service}"
+            said = _last_line(clinic, view, one)
             if not one.running and view.rollout is None:
-                yield found("instance-down", f"{view.name} {one.name}", f"exit status {one.exit_status}", command)
+                text = one.ended or f"exit status {one.exit_status}"
+                yield found("instance-down", f"{view.name} {one.name}", f"{text}{said}", command)
             elif one.restarts >= RESTARTS:
-                yield found("instance-restarts", f"{view.name} {one.name}", f"{one.restarts} restarts", command)
+                text = f"{one.restarts} restarts" + (f", it {one.ended}" if one.ended else "")
+                yield found("instance-restarts", f"{view.name} {one.name}", f"{text}{said}", command)
     yield well("instances", f"{running} running")
+
+
+def _last_line(clinic: Clinic, view: EnvironmentView, one: InstanceView) -> str:
+    """Return the last line of an instance that does not do well, with no secret in it."""
+    record = clinic.journal.environment(view.project, view.name)
+    if (one.running and one.restarts < RESTARTS) or record is None or record.serving is None:
+        return ""
+    names = [spec.name for spec in record.serving.instances if spec.label == one.name]
+    lines = [line for name in names for line in clinic.runtime.logs(name, lines=1)]
+    return f"; its last line: {redact(lines[-1], clinic.secrets.all_values().values())}" if lines else ""
 
 
 def orphans(clinic: Clinic) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from lading.doctor.registry import examine
 from lading.journal.sqlite import SqliteJournal
 from lading.model.errors import LadingError
 from lading.model.secret import Secret
+from lading.ports.runtime.memory import MemoryRuntime
 from tests.recovery.house import ENVIRONMENT, KEY, PROJECT
 from tests.support_agent import MemoryAgent, ShortDirectory
 
@@ -102,6 +103,24 @@ def test_an_instance_that_is_down_is_found(clinic: Clinic, agent: MemoryAgent) -
     name = next(state.name for state in clinic.runtime.list() if "-web-1" in state.name)
     clinic.runtime.stop(name, grace=0.0)
     assert wrong(clinic) == [("instance-down", f"lading logs {ENVIRONMENT} web")]
+
+
+def test_a_crash_loop_is_told_with_its_last_line(clinic: Clinic) -> None:
+    """How often it was started again and what it last said, without the secrets that it may have said."""
+    runtime = clinic.runtime
+    assert isinstance(runtime, MemoryRuntime)
+    clinic.secrets.put(KEY, {"TOKEN": Secret("t0k3n-of-the-shop")})
+    record = clinic.journal.environment(PROJECT, ENVIRONMENT)
+    assert record is not None
+    assert record.serving is not None
+    spec = record.serving.instances[0]
+    for _ in range(4):
+        runtime.crash(spec.name)
+        runtime.start(spec, {})
+    runtime.write(spec.name, "cannot log in with t0k3n-of-the-shop")
+    (one,) = (one for one in examine(OWN, clinic) if one.code == "instance-restarts")
+    assert one.text.startswith("4 restarts; its last line: cannot log in with ")
+    assert "t0k3n" not in one.text
 
 
 def test_what_nobody_knows_is_found(clinic: Clinic) -> None:
