@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lading.build import dockerfile
 from lading.build.builders import TIME, Order, has_buildkit, remove_older, with_buildkit, with_classic
 from lading.build.entries import Tree, below, write_tree
 from lading.build.errors import build_failed
@@ -19,6 +18,7 @@ from lading.build.picked import pick
 from lading.build.report import Report
 from lading.docker import Engine, EngineRefused
 from lading.docker.engine import segment
+from lading.model import dockerfile
 from lading.model.canonical import canonical_json
 from lading.model.errors import LadingError
 from lading.model.manifest import Build

@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 @click.command(cls=LadingCommand)
 @click.option("--force", is_flag=True, help="Write it although there is a lading.toml; that one is kept as a copy.")
 @click.option("--print", "printed", is_flag=True, help="Print the manifest instead of writing it.")
+@click.option(
+    "--dockerfile",
+    "image",
+    is_flag=True,
+    help="Build an image, not a bundle; write the Dockerfile and .dockerignore for it, where there are none.",
+)
 @pass_state
-def init(state: State, force: bool, printed: bool) -> None:
+def init(state: State, force: bool, printed: bool, image: bool) -> None:
     """Read the repository and write the lading.toml it suggests, each guess with its reason.
 
-    Nothing of the repository is run or changed. A lading.toml that is there is left alone.
+    Nothing of the repository is run or changed. A lading.toml or a Dockerfile that is there is left alone; what a
+    Dockerfile does badly is told.
     """
     from lading.survey import draft, survey
 
@@ -35,13 +42,28 @@ def init(state: State, force: bool, printed: bool) -> None:
     if not (printed or force) and os.path.lexists(target):
         raise _is_there(target)
     found = survey(directory)
-    drafted = draft(found)
+    drafted = draft(found, image=image)
     if printed:
         _print(state, drafted)
         return
     kept = _keep(target) if force else None
     _write(target, drafted.text)
-    _tell(state, found, drafted, target, kept)
+    also = _write_image(directory, found) if image and not found.image else []
+    _tell(state, found, drafted, target, kept, also)
+
+
+def _write_image(directory: Path, found: Survey) -> list[str]:
+    """Write the Dockerfile and the list of what stays out of it, where there is none; return their names."""
+    from importlib.metadata import version
+
+    from lading.survey import image_files
+
+    files = image_files(found, version("uv"))
+    pairs = {files.path: files.text, files.ignore_path: files.ignore}
+    written = [name for name in pairs if not os.path.lexists(directory / name)]
+    for name in written:
+        _write(directory / name, pairs[name])
+    return written
 
 
 def _require_directory(directory: Path) -> None:
@@ -98,20 +120,25 @@ def _print(state: State, drafted: Draft) -> None:
         echo(drafted.text.rstrip("\n"))
 
 
-def _tell(state: State, found: Survey, drafted: Draft, target: Path, kept: Path | None) -> None:
+def _tell(state: State, found: Survey, drafted: Draft, target: Path, kept: Path | None, also: list[str]) -> None:
+    from lading.cli.dockerfiles import of_file
     from lading.cli.main import COMMANDS
     from lading.survey import findings, next_steps
 
     seen = findings(found)
     steps = next_steps(found, drafted, up="up" in COMMANDS)
     state.say(f"wrote {target.name}" + (f"; the one before is {kept.name}" if kept is not None else ""))
+    if also:
+        state.say(f"wrote {' and '.join(also)}")
     state.say("\nfound")
     for line in table([(f"  {one.subject}", one.value, one.place) for one in seen]):
         state.say(line)
-    if drafted.doubts:
-        state.say("\nnot sure")
-        for doubt in drafted.doubts:
-            state.say(f"  {doubt}")
+    remarks = [str(one) for one in of_file(target.parent, found.image)] if found.image else []
+    for title, lines in (("not sure", drafted.doubts), ("the Dockerfile", remarks)):
+        if lines:
+            state.say(f"\n{title}")
+        for line in lines:
+            state.say(f"  {line}")
     state.say("\nnext")
     for step in steps:
         state.say(f"  {step}")
@@ -119,6 +146,8 @@ def _tell(state: State, found: Survey, drafted: Draft, target: Path, kept: Path 
         {
             "init": {
                 "file": str(target),
+                "also": also,
+                "remarks": remarks,
                 "kept": str(kept) if kept is not None else None,
                 "findings": [one._asdict() for one in seen],
                 "unsure": list(drafted.doubts),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @pass_state
 def check(state: State, file: str | None) -> None:
     """Check the manifest (FILE, else the project's lading.toml) and list all its problems with their places."""
+    from lading.cli.dockerfiles import of_manifest
     from lading.cli.project import require_manifest
     from lading.manifest import check as check_file
     from lading.manifest.text import invalid
@@ -29,13 +30,14 @@ def check(state: State, file: str | None) -> None:
     manifest = checked.manifest
     if manifest is None:
         raise invalid(list(checked.problems))
-    for warning in checked.warnings:
+    warnings = [str(one) for one in (*checked.warnings, *of_manifest(manifest, path.absolute().parent))]
+    for warning in warnings:
         state.say(f"warning: {warning}")
     for note in checked.notes:
         state.say(f"not supported yet: {note}")
     state.say(f"{path.name} is valid: {_summary(manifest)}")
     about = {"file": str(path), "project": manifest.project.name, "valid": True}
-    findings = {"warnings": [str(one) for one in checked.warnings], "notes": [str(one) for one in checked.notes]}
+    findings = {"warnings": warnings, "notes": [str(one) for one in checked.notes]}
     state.result({"manifest": {**about, **findings}})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from lading.model.dockerfile import instructions
 from lading.survey.commands import dissect, server_of, words_of
 from lading.survey.files import Repository
 from lading.survey.values import Place, Program
@@ -72,18 +73,9 @@ def read_dockerfile(repository: Repository, context: str) -> Image | None:
 
 
 def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
-    start, collected = 0, ""
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip()
-        if line.startswith("#") or (not line and not collected):
-            continue
-        start = start or number
-        if line.endswith("\\"):
-            collected += line[:-1] + " "
-            continue
-        word, _, rest = (collected + line).partition(" ")
-        yield start, word.upper(), rest.strip()
-        start, collected = 0, ""
+    for number, instruction in instructions(text):
+        word, _, rest = instruction.partition(" ")
+        yield number, word.upper(), rest.strip()
 
 
 def _command(rest: str) -> str:

@@ -38,17 +38,18 @@ class Draft(NamedTuple):
     doubts: tuple[str, ...]
 
 
-def draft(survey: Survey, *, migrations: bool | None = None) -> Draft:
+def draft(survey: Survey, *, migrations: bool | None = None, image: bool = False) -> Draft:
     """Return the manifest for a repository. It passes ``lading check`` of this version.
 
     ``migrations`` says whether the version carries migrations out; the manifest's own rules are asked when it is None.
+    ``image``: build an image from a Dockerfile, which may have yet to be written, and no bundle.
     """
-    whole = _whole(survey, takes_migrations() if migrations is None else migrations)
+    whole = _whole(survey, takes_migrations(image=image) if migrations is None else migrations, image)
     problem = _problem(whole.text)
     if not problem:
         return whole
     doubts = (*survey.doubts, f"what was found makes no valid manifest, so little of it was taken: {problem}")
-    return Draft(_text(survey, [_project(survey), _build(survey), *_nothing(), *_environments()]), "", doubts)
+    return Draft(_text(survey, [_project(survey), _build(survey, image), *_nothing(), *_environments()]), "", doubts)
 
 
 def _problem(text: str) -> str:
@@ -64,15 +65,15 @@ def _text(survey: Survey, blocks: list[Block]) -> str:
     return "\n".join([*head, *(f"# {line}" for line in HEAD)]) + "\n\n" + rendered(blocks)
 
 
-def _whole(survey: Survey, migrations: bool) -> Draft:
+def _whole(survey: Survey, migrations: bool, image: bool) -> Draft:
     start = start_of(survey)
     settings = configuration_of(survey)
     doubts = [*survey.doubts]
-    blocks = [_project(survey), _build(survey)]
+    blocks = [_project(survey), _build(survey, image)]
     if start is not None:
         probes = probes_of(survey)
         doubts += probes.doubts
-        blocks.append(_web(survey, start, probes.rows))
+        blocks.append(_web(survey, start, probes.rows, image))
         blocks += _volumes("web", settings)
     for program in survey.workers:
         blocks += [_worker(program), *_volumes(_worker_name(program), settings)]
@@ -98,8 +99,14 @@ def _project(survey: Survey) -> Block:
     return Block(header="[project]", rows=tuple(rows))
 
 
-def _build(survey: Survey) -> Block:
+def _build(survey: Survey, image: bool) -> Block:
     found = survey.dependencies
+    if image:
+        at = "" if found.context == "." else f"{found.context}/"
+        rows = [Row("dockerfile", text(survey.image or f"{at}Dockerfile"), "what is built; it pins every dependency")]
+        if at:
+            rows.append(Row("context", text(found.context), "what the Dockerfile's paths are relative to"))
+        return Block(header="[build.app]", rows=tuple(rows), reason="one artifact for every environment")
     if found.pinned:
         reason = "it pins every dependency"
     elif found.source:
@@ -110,15 +117,22 @@ def _build(survey: Survey) -> Block:
     if found.context != ".":
         rows.append(Row("context", text(found.context), "the dependencies stand there; paths below are relative to it"))
     if survey.image:
-        path = survey.image.removeprefix("" if found.context == "." else f"{found.context}/")
         rows.append(
-            Row("dockerfile", text(path), "instead of bundle: an image, for hosts with a container engine", off=True)
+            Row(
+                "dockerfile",
+                text(survey.image),
+                "instead of bundle: an image, for hosts with a container engine",
+                off=True,
+            )
         )
     return Block(header="[build.app]", rows=tuple(rows), reason="one artifact for every environment")
 
 
-def _web(survey: Survey, start: Start, probes: tuple[Row, ...]) -> Block:
-    rows = [Row("command", text(start.command), start.reason), port_row(survey), *probes]
+def _web(survey: Survey, start: Start, probes: tuple[Row, ...], image: bool) -> Block:
+    command = Row("command", text(start.command), start.reason)
+    if image:
+        command = Row("command", text(start.command), "else what the Dockerfile starts", off=True)
+    rows = [command, port_row(survey), *probes]
     return Block(header="[services.web]", rows=tuple(rows))
 
 
@@ -186,9 +200,9 @@ def _migrate(survey: Survey, doubts: list[str], *, migrations: bool) -> list[Row
     return [Row("migrate", text(found.command), f"{found.place}: not done by this version yet", off=True)]
 
 
-def takes_migrations() -> bool:
-    """Tell whether this version carries migrations of SQLite databases out."""
-    checked = check_text(_MIGRATE)
+def takes_migrations(*, image: bool = False) -> bool:
+    """Tell whether this version carries migrations of SQLite databases out, from bundles or from images."""
+    checked = check_text(_MIGRATE.replace("bundle", "dockerfile") if image else _MIGRATE)
     return checked.manifest is not None and not checked.notes
 
 

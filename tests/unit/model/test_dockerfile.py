@@ -2,7 +2,7 @@
 
 import pytest
 
-from lading.build.dockerfile import base_images, frontend, instructions, only_buildkit
+from lading.model.dockerfile import base_images, frontend, instructions, only_buildkit
 
 TEXT = """\
 # syntax=docker/dockerfile:1
