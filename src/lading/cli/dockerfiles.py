@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LINTER = "hadolint"
 LINT_LIMIT = 10.0  # seconds hadolint may take
 # Told by rules of Lading's own, or about packages of a distribution, whose versions vanish from its mirrors.
-LEFT_OUT = ("DL3002", "DL3006", "DL3007", "DL3008", "DL3013", "DL3018", "DL3025")
+LEFT_OUT = ("DL3002", "DL3006", "DL3007", "DL3008", "DL3013", "DL3018", "DL3025", "DL3064")
 
 
 class Told(NamedTuple):

@@ -92,7 +92,7 @@ def _engine(facts: Facts) -> Step:
     if facts.get("engine_restore") == "yes":
         return Step("engine", "let systemd start Docker after a reboot", "systemctl enable -q docker.service")
     by = "systemd" if facts.has("systemd") else f"{KEEPER}, which a reboot must start"
-    what = "set live-restore while it runs" if facts.has("engine") else f"set live-restore, start it by {by}"
+    what = "set live-restore while it runs" if facts.has("engine") else f"set live-restore, kept running by {by}"
     return Step("engine", what, _merge() + _begin(facts) + _await())
 
 
