@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).resolve().parent
 FIRST = "v1.0.0"
 VERSION = re.compile(r"v\d+\.\d+\.\d+")
 LITTER = ("*.sql", "*.db*", ".env", ".venv", "__pycache__", ".*_cache")
-LEFT_OUT = shutil.ignore_patterns("versions", *LITTER)
+LEFT_OUT = shutil.ignore_patterns("versions", "variants", *LITTER)
 LATER_LEFT_OUT = shutil.ignore_patterns(*LITTER)
 EPOCH = 1_750_000_000  # the first commit's time; each later one is a day after
 DAY = 86_400
@@ -33,12 +33,20 @@ def make_repository(name: str, destination: Path, at: str | None = None) -> tupl
     The branch ``main`` is checked out at the newest version, or the tag ``at``. Raise FileExistsError when something
     is there, FileNotFoundError when there is no such example.
     """
+    name, _, variant = name.partition("/")
     source = EXAMPLES / name
+    overlay = source / "variants" / variant if variant else None
+    if overlay is not None and not overlay.is_dir():
+        raise FileNotFoundError(f"there is no variant {variant!r} of {name} in {EXAMPLES}")
     if not (source / "lading.toml").is_file():
         raise FileNotFoundError(f"there is no example {name!r} in {EXAMPLES}")
     if destination.exists() and any(destination.iterdir()):
         raise FileExistsError(f"{destination} is not empty; nothing was changed")
     shutil.copytree(source, destination, ignore=LEFT_OUT, dirs_exist_ok=True)
+    if overlay is not None:
+        shutil.copytree(overlay, destination, ignore=LATER_LEFT_OUT, dirs_exist_ok=True)
+        shutil.rmtree(destination / "versions", ignore_errors=True)
+        source = overlay
     for script in sorted(source.glob("*.sql")):
         with closing(sqlite3.connect(destination / f"{script.stem}.db")) as connection:
             connection.executescript(script.read_text("utf-8"))

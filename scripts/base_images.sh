@@ -2,11 +2,12 @@
 # Make base images for a machine that reaches no registry: Debian's packages in the layout of the official images, under
 # their names, so that ordinary Dockerfiles build unchanged. Where a registry answers, nothing is made: use the real ones.
 #
-#   scripts/base_images.sh [IMAGE ...]      python:3.11-slim unless named; DOCKER_HOST says which engine
+#   scripts/base_images.sh [IMAGE ...]      what the tests need unless named; DOCKER_HOST says which engine
 set -euo pipefail
 
-known="python:3.11-slim debian:bookworm-slim"
-images=("${@:-python:3.11-slim}")
+known="python:3.11-slim debian:bookworm-slim postgres:17"
+needed=(python:3.11-slim postgres:17)
+images=("${@:-${needed[@]}}")
 
 for tool in docker mmdebstrap; do
     command -v "$tool" >/dev/null || { echo "base_images: $tool is missing (apt-get install docker.io mmdebstrap)" >&2; exit 1; }
@@ -42,6 +43,48 @@ DOCKERFILE
     DOCKER_BUILDKIT=0 docker build --quiet --tag "$1" "$work/python" 2>/dev/null >/dev/null
 }
 
+postgres() { # postgres: Debian 13 with the server and its tools, told what to do by the official image's variables
+    cat >"$work/docker-entrypoint.sh" <<'ENTRY'
+#!/bin/bash
+# Make a cluster where PGDATA has none, by POSTGRES_USER, POSTGRES_PASSWORD(_FILE) and POSTGRES_DB; then run the server.
+set -euo pipefail
+if [ "${1:-}" = postgres ] && [ "$(id -u)" = 0 ]; then
+    mkdir -p "$PGDATA" /var/run/postgresql
+    chown -R postgres: "$PGDATA" /var/run/postgresql
+    exec setpriv --reuid postgres --regid postgres --init-groups "$0" "$@"
+fi
+if [ "${1:-}" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
+    [ -z "${POSTGRES_PASSWORD_FILE:-}" ] || POSTGRES_PASSWORD=$(<"$POSTGRES_PASSWORD_FILE")
+    : "${POSTGRES_PASSWORD:?a new cluster needs a password: POSTGRES_PASSWORD}"
+    user=${POSTGRES_USER:-postgres} database=${POSTGRES_DB:-${POSTGRES_USER:-postgres}}
+    initdb --username="$user" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --auth-local=trust \
+        --auth-host=scram-sha-256 >/dev/null
+    printf 'host all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
+    printf "listen_addresses = '*'\n" >>"$PGDATA/postgresql.conf"
+    [ "$database" = postgres ] || printf 'CREATE DATABASE "%s"\n' "$database" | postgres --single postgres >/dev/null
+fi
+unset POSTGRES_PASSWORD
+exec "$@"
+ENTRY
+    # Its owner has the official image's number; no cluster is made at the installation; what only just-in-time
+    # compilation needs is left out.
+    mmdebstrap --quiet --variant=minbase --include=postgresql-17,tzdata \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/i18n/*' \
+        --dpkgopt='path-exclude=/usr/lib/*/libLLVM*' --dpkgopt='path-exclude=/usr/lib/*/libz3*' \
+        --dpkgopt='path-exclude=/usr/lib/postgresql/17/lib/bitcode/*' \
+        --essential-hook='echo "postgres:x:999:999::/var/lib/postgresql:/bin/bash" >>"$1/etc/passwd"' \
+        --essential-hook='echo "postgres:x:999:" >>"$1/etc/group"; mkdir -p "$1/etc/postgresql-common"' \
+        --essential-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"' \
+        --customize-hook="install -m 755 $work/docker-entrypoint.sh \"\$1/usr/local/bin/\"" \
+        --customize-hook='install -d -o 999 -g 999 -m 1777 "$1/var/lib/postgresql/data"' \
+        trixie "$work/postgres.tar"
+    docker import --change 'CMD ["postgres"]' --change 'ENTRYPOINT ["docker-entrypoint.sh"]' \
+        --change 'ENV PATH=/usr/local/bin:/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+        --change 'ENV PGDATA=/var/lib/postgresql/data' --change 'ENV LANG=C.UTF-8' \
+        --change 'VOLUME /var/lib/postgresql/data' --change 'EXPOSE 5432' "$work/postgres.tar" "$1" >/dev/null
+}
+
 for image in "${images[@]}"; do
     if docker image inspect "$image" >/dev/null 2>&1; then
         echo "$image: is there"
@@ -51,6 +94,7 @@ for image in "${images[@]}"; do
         case "$image" in
             python:3.11-slim) python "$image" ;;
             debian:bookworm-slim) debian ;;
+            postgres:17) postgres "$image" ;;
             *) echo "base_images: $image cannot be pulled, and there is no recipe for it; there is one for: $known" >&2; exit 1 ;;
         esac
         echo "$image: made"

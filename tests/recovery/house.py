@@ -22,8 +22,11 @@ from lading.model.manifest import (
     SmokeStep,
     Strategy,
 )
-from lading.model.release import Artifact, Release, artifact_digest, release_digest
+from lading.model.release import Artifact, Migrations, Release, artifact_digest, release_digest
 from lading.model.rollout import Rollout
+from lading.model.secret import Secret
+from lading.model.server import password_name
+from lading.planner.backing import DUMP
 from lading.planner.plans import plan_release, plan_rollback
 from lading.planner.units import configure
 from lading.ports.checks.memory import MemoryChecks
@@ -36,6 +39,7 @@ from lading.ports.router.memory import MemoryRouter
 from lading.ports.runtime import Run, RunResult
 from lading.ports.runtime.memory import MemoryRuntime
 from lading.ports.secrets.memory import MemorySecrets
+from lading.ports.server.memory import MemoryServers, Served
 from lading.ports.signer.memory import MemorySigner
 from lading.ports.store.memory import MemoryStore, make_layer
 
@@ -48,6 +52,9 @@ TABLE = Environment(replicas={"web": 2}, strategy=Strategy(watch=1.0, keep_previ
 
 # Releases of these versions migrate the database; the others use it as they find it.
 MIGRATING = "v2."
+SERVED = "v7."  # the same with a database that has a server
+OTHER_MAJOR = "v7.2.0"  # asks for a server that cannot read what another wrote
+SERVER = f"{PROJECT}.{ENVIRONMENT}.main"
 OLD, NEW = ("3f2a",), ("9c41",)
 
 
@@ -77,6 +84,7 @@ class House:
     crowded: list[str] = dataclasses.field(default_factory=list)
     acknowledged: list[str] = dataclasses.field(default_factory=list)
     served_before: bool = False
+    dumped: list[tuple[str, ...]] = dataclasses.field(default_factory=list)
 
     @classmethod
     def build(cls, journal: Journal | None = None) -> "House":
@@ -89,6 +97,7 @@ class House:
             checks=MemoryChecks(whois=lambda address: _whois(runtime, address)),
             prober=MemoryProber(clock),
             databases=databases,
+            servers=MemoryServers(),
             store=MemoryStore(),
             secrets=MemorySecrets({KEY: {"TOKEN": "canary-4711"}}),
             journal=journal or MemoryJournal(),
@@ -125,13 +134,20 @@ class House:
         if version.startswith(MIGRATING):
             main = Database(engine="sqlite", env="DATABASE_URL", migrate="migrate")
             content_manifest = msgspec.structs.replace(content_manifest, databases={"main": main})
+        if version.startswith(SERVED):
+            major = "16" if version == OTHER_MAJOR else None
+            main = Database(engine="postgres", env="DATABASE_URL", migrate="migrate", version=major)
+            content_manifest = msgspec.structs.replace(content_manifest, databases={"main": main})
+        heads = {"main": NEW if version != "v7.0.0" else OLD} if version.startswith(SERVED) else {}
         return self.world.journal.add_release(
             Release(
                 project=PROJECT,
                 version=version,
-                digest=release_digest((artifact,), content_manifest, {}),
+                digest=release_digest((artifact,), content_manifest, heads),
                 artifacts=(artifact,),
                 manifest=content_manifest,
+                migration_heads=heads,
+                migrations={name: Migrations(tool="alembic", revisions=(*OLD, *NEW)) for name in heads},
             )
         )
 
@@ -141,8 +157,12 @@ class House:
         assert record is not None
         return record
 
-    def observed(self) -> Observed:
+    def observed(self, *, has_server: bool = False) -> Observed:
         running = frozenset(state.name for state in self.world.runtime.list() if state.running)
+        if has_server:
+            self.world.secrets.put(KEY, {password_name("main"): Secret("pass-4711")})
+            revisions = {"main": self.served.revision} if self.record.backing else {}
+            return Observed(record=self.record, running=running, revisions=revisions, passwords={"main": 1})
         databases = self.world.databases
         url = databases.provide(PROJECT, ENVIRONMENT, "main", Database(engine="sqlite"))
         revisions = {"main": databases.revision(PROJECT, ENVIRONMENT, "main")}
@@ -158,7 +178,7 @@ class House:
 
     def open_deploy(self, version: str, table: Environment = TABLE) -> Rollout:
         release = self.release(version)
-        observed = self.observed()
+        observed = self.observed(has_server=version.startswith(SERVED))
         configuration = configure(ENVIRONMENT, table, self.world.secrets.versions(KEY), release.manifest)
         return self.world.journal.begin(
             project=PROJECT,
@@ -206,6 +226,30 @@ class House:
         raise AssertionError("the rollout never ended")
 
     # the database
+
+    @property
+    def served(self) -> Served:
+        """What the database's server has."""
+        state = self.world.runtime.look(SERVER)
+        host = state.address.partition(":")[0] if state is not None else ""
+        name = password_name("main")
+        password = self.world.secrets.get(KEY, name, self.world.secrets.versions(KEY)[name]).reveal()
+        return self.world.servers.at(Secret(f"postgresql://shop:{password}@{host}:5432/shop"))  # type: ignore[attr-defined]
+
+    def served_migrations(self, migrate: Callable[[Served], int]) -> None:
+        """Say what the migration does to the server's database, and with which exit status it ends; dumps go well."""
+
+        def run(_run: Run) -> RunResult:
+            return RunResult(exit_status=migrate(self.served), output="ALTER TABLE", outputs="", seconds=0.5)
+
+        def dump(run: Run) -> RunResult:
+            outputs = f"/outputs/{run.name}"
+            self.world.servers.left.add(outputs)  # type: ignore[attr-defined]
+            self.dumped.append(self.served.revision)
+            return RunResult(exit_status=0, output="", outputs=outputs, seconds=0.5)
+
+        self.world.runtime.script_run("migrate", run)  # type: ignore[attr-defined]
+        self.world.runtime.script_run(DUMP, dump)  # type: ignore[attr-defined]
 
     @property
     def data(self) -> Data | None:

@@ -35,12 +35,25 @@ class Backing:
                 now=f"{environment} is untouched",
                 hint="lading dev, for the local environment",
             )
+        _refuse_servers(asked)
         databases = {
             name: self._world.databases.provide(project, environment, name, database)
             for name, database in asked.databases.items()
         }
         volumes = self._data(project, environment) / VOLUMES
         return BackingGiven(databases=databases, volumes={name: _made(volumes / name) for name in asked.volumes})
+
+
+def _refuse_servers(asked: BackingAsked) -> None:
+    served = [name for name, database in asked.databases.items() if database.has_server]
+    if served:
+        raise LadingError(
+            "not-supported",
+            doing="refused",
+            happened=f"lading dev gives SQLite databases only, and {', '.join(served)} is PostgreSQL",
+            now="nothing was changed",
+            hint="lading up, which runs the project as it is released, with its database",
+        )
 
 
 def _made(directory: Path) -> str:

@@ -40,6 +40,7 @@ from lading.build.report import Report
 from lading.build.store import OciStore
 from lading.checks.http import HttpChecks
 from lading.checks.prober import HttpProber
+from lading.data.postgres import PostgresServers
 from lading.data.sqlite import SqliteDatabases
 from lading.docker import Engine
 from lading.engine.context import Locks
@@ -103,6 +104,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         checks=HttpChecks(known=lambda: secrets.all_values().values()),
         prober=HttpProber(),
         databases=SqliteDatabases(home / "environments"),
+        servers=PostgresServers(home / "environments"),
         store=store,
         secrets=secrets,
         journal=journal,
@@ -193,13 +195,11 @@ def _halt(
     jobs.end_all(None, HALTED)
     jobs.stop()
     _await_holds(world)
-    grace = {
-        spec.name: spec.grace
-        for record in world.journal.environments()
-        for unit in (record.serving, record.standby)
-        if unit is not None
-        for spec in unit.instances
-    }
+    grace: dict[str, float] = {}
+    for record in world.journal.environments():
+        units = [unit for unit in (record.serving, record.standby) if unit is not None]
+        specs = (*(spec for unit in units for spec in unit.instances), *record.backing.values())
+        grace |= {spec.name: spec.grace for spec in specs}
     running = [state.name for state in world.runtime.list() if state.running]
     with ThreadPoolExecutor(max_workers=8) as stopping:
         for name in running:

@@ -16,6 +16,7 @@ from lading.doctor.registry import HOME, PROCESS, Check, examine
 from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.placeholders import placeholder
+from lading.model.plan import StartDatabase
 from lading.model.secret import redact
 from lading.ports.clock import Clock
 from lading.ports.journal import Journal
@@ -124,6 +125,7 @@ def orphans(clinic: Clinic) -> Iterator[Finding]:
     for rollout in clinic.journal.unfinished():
         if rollout.plan.unit is not None:
             known |= {spec.name for spec in rollout.plan.unit.instances}
+        known |= {step.spec.name for step in rollout.plan.steps if isinstance(step, StartDatabase) and step.spec}
     lost = [state for state in clinic.runtime.list() if state.running and state.name not in known]
     for state in lost:
         yield found("orphan-instance", "instances", f"{state.name}, pid {state.pid}")
@@ -137,6 +139,7 @@ def orphans(clinic: Clinic) -> Iterator[Finding]:
 def _names(record: EnvironmentRecord) -> Iterator[str]:
     for unit in (record.serving, record.standby):
         yield from (spec.name for spec in unit.instances) if unit is not None else ()
+    yield from (spec.name for spec in record.backing.values())
 
 
 def router(clinic: Clinic) -> Iterator[Finding]:

@@ -53,6 +53,10 @@ class Downs:
         serving = record.serving
         running = [spec for spec in leftovers(self._world, down) if self._runs(spec)]
         self._stop(running)
+        # Last: what serves may still write to it while it ends.
+        backing = [spec for spec in down.backing.values() if self._runs(spec)]
+        self._stop(backing)
+        running += backing
         return self._told(project, environment, serving.release.version if serving is not None else None, running)
 
     def _check(self, record: EnvironmentRecord) -> None:
@@ -71,7 +75,7 @@ class Downs:
 
     def _note(self, record: EnvironmentRecord, who: str) -> EnvironmentRecord:
         """Make it a fact of the journal that the environment serves nothing, and return the record of that."""
-        if record.serving is None and record.standby is None:
+        if record.serving is None and record.standby is None and (record.is_down or not record.backing):
             return record
         now = self._world.clock.now()
         version = record.serving.release.version if record.serving is not None else None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lading.agent.observing import run_here
 from lading.agent.required import check_secrets
 from lading.bill.policy import default_policy, no_return, refusal, tighten
 from lading.bill.reading import Asked, is_pass
@@ -53,7 +54,7 @@ class Gatekeeper:
         try:
             _refuse_dirty(release, record)
             check_secrets(self._world.secrets, release, configuration, record, examples)
-            self._check_runtime(release, record)
+            self._check_runtime(release, record, run_here(release, configuration))
             self._check(release, configuration, record, bill=bill, nonce=nonce, requested_by=requested_by)
         except LadingError as error:
             self._keep(release, [envelope for envelope, statement in genuine if not is_pass(statement)])
@@ -109,7 +110,7 @@ class Gatekeeper:
 
         Raise ``no-engine`` when nothing on this host can run it now.
         """
-        self._check_runtime(release, record)
+        self._check_runtime(release, record, [name for name in release.manifest.databases if name in record.backing])
         asked = self._asked(release, record, requested_by)
         statements = self._world.journal.statements(release.digest)
         revoked = revocations(statements, self._trusted(), asked, self._world.clock.now())
@@ -191,15 +192,18 @@ class Gatekeeper:
             hint=f"where that is acceptable: lading policy allow {record.name} no-isolation --reason WHY",
         )
 
-    def _check_runtime(self, release: Release, record: EnvironmentRecord) -> None:
-        for kind in release.kinds:
+    def _check_runtime(self, release: Release, record: EnvironmentRecord, servers: Iterable[str]) -> None:
+        wanted = {kind: f"is made of {kind}s" for kind in release.kinds}
+        for name in servers:
+            wanted.setdefault("image", f"wants a container for its database {name}")
+        for kind, why in wanted.items():
             try:
                 self._world.runtime.require(kind)
             except LadingError as error:
                 raise LadingError(
                     error.code,
                     doing="refused",
-                    happened=f"{release.version} is made of {kind}s, and none can run here: {error.happened}",
+                    happened=f"{release.version} {why}, and none can run here: {error.happened}",
                     now=f"serving: {_serving(record) or 'nothing yet'}, untouched",
                     hint=error.hint,
                 ) from error

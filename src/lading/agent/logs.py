@@ -54,7 +54,8 @@ class InstanceLogs:
                 happened=f"this agent has never served {project} in {environment}",
                 hint="lading status",
             )
-        return record.serving.instances if record.serving is not None else ()
+        serving = record.serving.instances if record.serving is not None else ()
+        return (*serving, *record.backing.values())
 
     def _of_rollout(self, project: str, environment: str, number: int) -> Sequence[InstanceSpec]:
         rollout = self._journal.rollout(number)

@@ -8,6 +8,7 @@ from lading.agent.asking import RolloutRequest
 from lading.agent.carrying import Carriers
 from lading.agent.changes import Changes
 from lading.agent.gatekeeper import Gatekeeper
+from lading.agent.observing import observe, running
 from lading.agent.received import check_request, check_supported, refuse_dry_run
 from lading.agent.sourced import Sourced
 from lading.engine.context import Locks
@@ -196,7 +197,7 @@ class _Preparation:
         record = self._known_record()
         unit = _way_back(self._world, record, self._request.to)
         gatekeeper.check_return(unit.release, record, self._request.requested_by)
-        observed = self._observe(record, unit.release)
+        observed = observe(self._world, record, unit.release, unit.configuration, register=False)
         return lambda _number: plan_rollback(unit, observed)
 
     def _rotation(self, gatekeeper: Gatekeeper) -> Callable[[int], Plan]:
@@ -207,7 +208,7 @@ class _Preparation:
         seen = Observed(record=record, running=self._running())
         self.nothing_to_do = not self._request.again and is_noop(release, configuration, seen)
         gatekeeper.check_rotation(release, configuration, record, self._request.requested_by, fresh=self._fresh)
-        observed = self._observe(record, release)
+        observed = observe(self._world, record, release, configuration, register=False)
         return lambda number: plan_release(number, "rotate", release, configuration, observed)
 
     def _release(self, gatekeeper: Gatekeeper, *, register: bool) -> Callable[[int], Plan]:
@@ -242,7 +243,7 @@ class _Preparation:
             )
         if register and not self.nothing_to_do:
             record = self._register(record, table)
-        observed = self._observe(record, release)
+        observed = observe(self._world, record, release, configuration, register=register)
         return lambda number: plan_release(number, request.kind, release, configuration, observed)
 
     def _find_release(self) -> Release:
@@ -316,19 +317,8 @@ class _Preparation:
         self._world.journal.save_environment(registered)
         return registered
 
-    def _observe(self, record: EnvironmentRecord, release: Release) -> Observed:
-        databases = {
-            name: self._world.databases.provide(record.project, record.name, name, database)
-            for name, database in release.manifest.databases.items()
-        }
-        revisions = {
-            name: self._world.databases.revision(record.project, record.name, name)
-            for name in release.manifest.databases
-        }
-        return Observed(record=record, running=self._running(), databases=databases, revisions=revisions)
-
     def _running(self) -> frozenset[str]:
-        return frozenset(state.name for state in self._world.runtime.list() if state.running)
+        return running(self._world)
 
 
 def _way_back(world: World, record: EnvironmentRecord, version: str | None) -> Pinned:

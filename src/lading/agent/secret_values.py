@@ -13,6 +13,7 @@ from lading.model.errors import LadingError
 from lading.model.manifest import Environment, SecretSource, Tier
 from lading.model.placeholders import placeholder
 from lading.model.secret import MASK, Secret
+from lading.model.server import is_password
 from lading.ports.clock import Clock
 from lading.ports.journal import Audit, Journal
 from lading.ports.secrets import Secrets
@@ -48,7 +49,11 @@ class SecretValues:
 
     def versions(self, project: str, environment: str) -> dict[str, int]:
         """Return the current version of every secret of an environment."""
-        return dict(self._secrets.versions(f"{project}/{environment}"))
+        return self._versions(f"{project}/{environment}")
+
+    def _versions(self, key: str) -> dict[str, int]:
+        """Return what people may set: passwords of databases that Lading runs are its own business."""
+        return {name: version for name, version in self._secrets.versions(key).items() if not is_password(name)}
 
     def known(self) -> tuple[Secret, ...]:
         """Return every value of every environment, to mask what is told."""
@@ -57,7 +62,7 @@ class SecretValues:
     def entries(self, project: str, environment: str) -> tuple[SecretEntry, ...]:
         """Return every secret that is there or that what serves names, in the order of names."""
         key = f"{project}/{environment}"
-        versions = self._secrets.versions(key)
+        versions = self._versions(key)
         record = self._journal.environment(project, environment)
         serving = record.serving if record is not None else None
         needs = _needs(serving)
@@ -107,7 +112,7 @@ class SecretValues:
             raise _unstored(environment, f"{told}; the next rollout would fetch it again", hint)
 
     def _check_known(self, key: str, environment: str, asked: SecretsPut) -> None:
-        there = self._secrets.versions(key)
+        there = self._versions(key)
         missing = [name for name in asked.remove if name not in there]
         if missing:
             raise _unstored(

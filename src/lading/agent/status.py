@@ -57,7 +57,7 @@ class Status:
             release=serving.release.version if serving else None,
             digest=serving.release.digest if serving else None,
             url=self._router.url(record.key) if serving else "",
-            instances=self._instances(serving),
+            instances=self._instances(record),
             configuration=serving.configuration.revision if serving else "",
             since=serving.since if serving else 0.0,
             standby=self._standby(record),
@@ -90,8 +90,10 @@ class Status:
             return None
         return CanaryView(release=rollout.plan.release, share=routes.canary.share)
 
-    def _instances(self, serving: Pinned | None) -> tuple[InstanceView, ...]:
-        return tuple(self._instance(spec) for spec in serving.instances) if serving is not None else ()
+    def _instances(self, record: EnvironmentRecord) -> tuple[InstanceView, ...]:
+        serving = record.serving.instances if record.serving is not None else ()
+        backing = record.backing.values() if not record.is_down else ()
+        return tuple(self._instance(spec) for spec in (*serving, *backing))
 
     def _instance(self, spec: InstanceSpec) -> InstanceView:
         try:

@@ -10,6 +10,7 @@ import msgspec
 
 from lading.agent.down import unroute
 from lading.agent.maintenance import follow
+from lading.engine import resolving
 from lading.engine.context import Locks
 from lading.engine.leftovers import leftovers
 from lading.engine.routes import generation_of, routes_of
@@ -132,16 +133,21 @@ class Supervisor:
             if self._is_held(record.key):
                 return
             current = self._world.journal.environment(record.project, record.name)
-            if current is None or current.serving is None:
+            if current is None or current.is_down:
                 return
-            self._carefully(f"maintenance of {record.key}", lambda: follow(self._world, record))
-            if self._waits_for_nobody(current):
+            if current.serving is not None:
+                self._carefully(f"maintenance of {record.key}", lambda: follow(self._world, record))
+            if current.serving is not None and self._waits_for_nobody(current):
                 self._clear_the_way(current)
-            for spec in self._mine(current, current.serving):
+            # What backs it first: the programs of a release ask it when they start.
+            mine = self._mine(current, current.serving) if current.serving is not None else ()
+            for spec in (*current.backing.values(), *mine):
                 self._carefully(
                     f"restarting {spec.label} of {record.key}",
                     lambda spec=spec: self._revive(current, spec),  # type: ignore[misc]
                 )
+            if current.serving is None:
+                return
             if record.key in self._unrouted:
                 self._route(current, current.serving)
         finally:
@@ -200,10 +206,7 @@ class Supervisor:
         if not patience.try_now(self._world.clock.monotonic()):
             return
         log.warning("%s of %s is down, starting it again", spec.label, record.key)
-        secrets = {
-            variable: self._world.secrets.get(record.key, name, version)
-            for variable, (name, version) in spec.secrets.items()
-        }
+        secrets = resolving.secrets_of(self._world, record.key, spec)
         # Noted first: an agent's own trouble right after the start must not leave the routes as they are.
         self._unrouted.add(record.key)
         self._world.runtime.start(spec, secrets)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from lading.engine import resolving
 from lading.engine.patience import Parked, patiently
 from lading.engine.story import Story
 from lading.engine.world import World
@@ -115,10 +116,7 @@ class Context:
 
     def secrets_of(self, spec: InstanceSpec) -> dict[str, Secret]:
         """Return the environment variables of an instance that hold secrets, in the versions its unit pinned."""
-        return {
-            variable: self.world.secrets.get(self.key, name, version)
-            for variable, (name, version) in spec.secrets.items()
-        }
+        return resolving.secrets_of(self.world, self.key, spec)
 
     def up(self, spec: InstanceSpec) -> InstanceState:
         """See that an instance runs and return it; what runs needs no secret, so that a lost one does no harm."""

@@ -10,6 +10,7 @@ from lading.ports.prober import Prober
 from lading.ports.router import Router
 from lading.ports.runtime import Runtime
 from lading.ports.secrets import Secrets
+from lading.ports.server import Servers
 from lading.ports.signer import Signer
 from lading.ports.store import Store
 
@@ -23,6 +24,7 @@ class World:
     checks: Checks
     prober: Prober
     databases: Databases
+    servers: Servers
     store: Store
     secrets: Secrets
     journal: Journal
@@ -37,6 +39,7 @@ GUARDED: dict[str, type] = {
     "checks": Checks,
     "prober": Prober,
     "databases": Databases,
+    "servers": Servers,
     "store": Store,
     "secrets": Secrets,
     "journal": Journal,

@@ -15,6 +15,7 @@ from lading.manifest.raw import items, listed, table, tables, text
 from lading.manifest.references import known_or_say
 from lading.manifest.words import CODE_RULE, CODE_VARIABLES, SECRET_PATTERN
 
+_PLACED = {"url", "resources"}
 _IMAGE_ONLY = ("target", "args", "secrets", "network")
 _OF_PROGRAMS = (
     *("command", "entrypoint", "port", "health", "ready", "env", "volumes", "files", "egress", "aliases"),
@@ -127,9 +128,12 @@ def _check_databases(data: dict[str, Any], findings: Findings) -> None:
     for path, database in tables(data, "databases"):
         if "env" not in database and "env_parts" not in database:
             findings.add((*path, "env"), "is missing: no program would learn of it", 'write env = "DATABASE_URL"')
-        if database.get("engine") == "sqlite" and "version" in database:
-            findings.add((*path, "version"), "is for postgres: SQLite comes with Python", "remove it", at_key=True)
+        for key in ("version", "alias"):
+            if database.get("engine") == "sqlite" and key in database:
+                findings.add((*path, key), "is for postgres: SQLite comes with Python", "remove it", at_key=True)
         for name, part in items(database, "env_parts"):
+            if database.get("engine") == "postgres" and part == "path":
+                findings.add((*path, "env_parts", name), 'is "path", and a server has none', "remove it")
             if database.get("engine") == "sqlite" and part in ("host", "port", "user", "password", "name"):
                 remedy = f'write {name} = "path", or remove it'
                 findings.add((*path, "env_parts", name), f'is "{part}", and an SQLite file has a path only', remedy)
@@ -219,7 +223,7 @@ def _need_secret(path: Path, name: str | None, declared: list[str], findings: Fi
 
 def _check_environments(data: dict[str, Any], findings: Findings) -> None:
     services = [str(path[1]) for path, _ in tables(data, "services")]
-    databases = [str(path[1]) for path, _ in tables(data, "databases")]
+    databases = {str(path[1]): text(database, "engine") for path, database in tables(data, "databases")}
     names = [str(path[1]) for path, _ in tables(data, "environments")]
     declared = declared_secrets(data)
     for path, environment in tables(data, "environments"):
@@ -227,7 +231,10 @@ def _check_environments(data: dict[str, Any], findings: Findings) -> None:
             for name, _ in items(environment, key):
                 known_or_say((*path, key, name), name, services, "[services.{}]", findings)
         for name, placement in items(environment, "databases"):
-            known_or_say((*path, "databases", name), name, databases, "[databases.{}]", findings)
+            known_or_say((*path, "databases", name), name, list(databases), "[databases.{}]", findings)
+            # What no environment may set at all has its own message.
+            if databases.get(name) == "sqlite" and isinstance(placement, dict) and {*placement} <= _PLACED:
+                findings.add((*path, "databases", name), "is a file of Lading's own: SQLite has no server", "remove it")
             if isinstance(placement, dict) and "url" in placement and "resources" in placement:
                 findings.add((*path, "databases", name, "resources"), "has no meaning beside url", "remove one of them")
         for name in [name for name, _ in items(environment, "env") if name in CODE_VARIABLES]:

@@ -4,7 +4,7 @@ from lading.manifest import words
 from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES, named
 from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
-from lading.model.manifest import Access, Environment, Limits, Requires, SecretSource, Strategy
+from lading.model.manifest import Access, Environment, Limits, Placement, Requires, SecretSource, Strategy
 
 _STRATEGY = Either(
     Choice("blue-green", "canary", "recreate"),
@@ -246,9 +246,9 @@ _PLACEMENT = Table(
             "The secret that holds the URL of a database run by somebody else.",
             example='"MAIN_URL"',
         ),
-        Key("resources", RESOURCES, "Limits of a database that Lading runs.", example='{ memory = "1GiB" }'),
+        Key("resources", RESOURCES, "Limits of a server that Lading runs.", example='{ memory = "1GiB" }'),
     ),
-    dict,
+    Placement,
     should='a table such as { url = "MAIN_URL" }',
     private=True,
     never=dict.fromkeys(("engine", "env", "env_parts", "migrate", "build", "version"), _SAME_EVERYWHERE),

@@ -290,7 +290,13 @@ DATABASES = named(
                 example='"postgresql+asyncpg"',
             ),
             Key("migrate", words.COMMAND, "Brings the schema up to the release.", example='"alembic upgrade head"'),
-            Key("version", words.FILLED, "The engine's version.", example='"17"'),
+            Key(
+                "version",
+                Text('a version such as "17"', pattern=r"^[0-9][0-9A-Za-z.-]*$"),
+                "The server's version, as the image postgres:VERSION has it.",
+                example='"17"',
+            ),
+            Key("alias", words.ALIAS, "A further name of its server for containers beside it.", example='"postgres"'),
             Key(
                 "build",
                 words.name("a build"),

@@ -23,7 +23,8 @@ def _without_variable(value: Volume, _manifest: Manifest, _environment: str) -> 
 
 
 def _is_of_image(value: str, manifest: Manifest, _environment: str) -> bool:
-    builds = [database.build for database in manifest.databases.values() if database.migrate == value]
+    files = [database for database in manifest.databases.values() if not database.has_server]
+    builds = [database.build for database in files if database.migrate == value]
     return any(build in manifest.build and manifest.build[build].kind == "image" for build in builds)
 
 
@@ -76,13 +77,6 @@ RULES: tuple[Rule, ...] = (
         "of a bundle, a path without env",
         of_bundles=True,
     ),
-    Rule(
-        "databases.*.engine",
-        'is "postgres", which this version does not run yet',
-        'use engine = "sqlite", or give the URL of a database of your own as a secret',
-        lambda value, _manifest, _environment: value == "postgres",
-        '"postgres"',
-    ),
     *(
         Rule(key, _UNRESTRICTED, "build an image, or remove it", scope="of a bundle", of_bundles=True)
         for key in ("services.*.egress", "jobs.*.egress", "environments.*.egress.*")
@@ -97,12 +91,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "databases.*.migrate",
-        "is done from bundles only: containers are not held during a migration yet",
+        "of an SQLite database is done from bundles only: containers are not held during a migration yet",
         "migrate when the program starts, and leave migrate out, or build a bundle",
         _is_of_image,
-        "where its build is an image",
+        "of SQLite, where its build is an image",
     ),
-    Rule("environments.*.databases", _LATER, "remove it"),
     Rule("environments.*.backup", _LATER, "back up by other means until then"),
     Rule("environments.*.tls", _LATER, "end TLS in front of the router"),
     Rule("environments.*.requires.restore_tested_within", _LATER, "remove it"),

@@ -22,6 +22,19 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return digest_of(self).removeprefix("sha256:")[:12]
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A variable whose value is made of a secret when a program is started, so that no plan or journal holds it.
+
+    ``template`` says how (see :func:`lading.model.server.fill`), ``secret`` and ``version`` of which secret. ``server``
+    names the instance whose address of now stands for ``{host}``; empty where the template needs none.
+    """
+
+    template: str
+    secret: str
+    version: int
+    server: str = ""
+
+
 class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything a runtime needs to start one instance; the name derives from rollout and slot.
 
@@ -31,8 +44,10 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     to a database's URL or path. ``port`` is the manifest's port: containers listen on it, processes get one of the
     host's. ``static`` is the directory of the layer ``static`` that is served instead of running a program.
     ``entrypoint`` to ``peers`` are for containers: ``egress`` are the only endpoints outside that it may reach (None:
-    no limit), ``peers`` the names it knows within. ``marker`` identifies the environment for limits and cleaning:
-    ``project/environment``.
+    no limit), ``peers`` the names it knows within. ``told`` holds further variables that are made of secrets. ``image``
+    is the reference of an image that no release brings: such an instance backs an environment from release to release,
+    is found by its plain names, and has the further places in memory that ``scratch`` lists.
+    ``marker`` identifies the environment for limits and cleaning: ``project/environment``.
     """
 
     name: str
@@ -66,11 +81,14 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     relax: tuple[str, ...] = ()
     egress: tuple[str, ...] | None = None
     peers: tuple[str, ...] = ()
+    told: dict[str, Told] = {}
+    image: str | None = None
+    scratch: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
-        """Return what people call the instance: ``web/1``."""
-        return f"{self.service}/{self.slot}"
+        """Return what people call the instance: ``web/1``; what backs an environment has no slots."""
+        return f"{self.service}/{self.slot}" if self.image is None else self.service
 
 
 class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +144,8 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     unit, still up until ``standby_until`` (seconds since the epoch, 0 while a rollout decides) for an instant way
     back. ``history`` names the earlier units a rollback may return to by the rollout that pinned them, newest first;
     nothing of theirs may be pruned. ``alert`` is set while somebody has to look. ``stopped`` is when it was last taken
-    down (seconds since the epoch, 0: never); what serves after that was brought up again.
+    down (seconds since the epoch, 0: never); what serves after that was brought up again. ``backing`` is what runs
+    from release to release, such as a database's server, by its name in the manifest.
     """
 
     project: str
@@ -140,6 +159,7 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[int, ...] = ()
     alert: str = ""
     stopped: float = 0.0
+    backing: dict[str, InstanceSpec] = {}
 
     @property
     def is_down(self) -> bool:
@@ -156,13 +176,26 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent sees before it plans: the record, which instances run, where the databases are.
 
     ``databases`` maps a database's name to its URL, ``revisions`` to the revision its migrations left it at (no entry
-    where nothing is known of it).
+    where nothing is known of it). ``passwords`` has the version of the password of each database that has a server.
     """
 
     record: EnvironmentRecord
     running: frozenset[str] = frozenset()
     databases: dict[str, str] = {}
     revisions: dict[str, tuple[str, ...]] = {}
+    passwords: dict[str, int] = {}
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a database's server is reached, without the secret: ``secret`` in its ``version`` is the password, or the
+    whole URL where ``server``, the name of the instance that answers, is empty.
+    """
+
+    secret: str
+    version: int
+    server: str = ""
+    user: str = ""
+    name: str = ""
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True):

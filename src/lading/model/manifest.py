@@ -105,7 +105,7 @@ class Service(_Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Database(_Value, frozen=True, kw_only=True, omit_defaults=True):
-    """One ``[databases.NAME]``."""
+    """One ``[databases.NAME]``; ``alias`` is a further name of its server within the environment."""
 
     engine: Literal["postgres", "sqlite"]
     env: str | None = None
@@ -114,6 +114,12 @@ class Database(_Value, frozen=True, kw_only=True, omit_defaults=True):
     migrate: str | None = None
     version: str | None = None
     build: str | None = None
+    alias: str | None = None
+
+    @property
+    def has_server(self) -> bool:
+        """Whether programs reach it over the network; else it is a file."""
+        return self.engine != "sqlite"
 
     def variables(self, url: str) -> dict[str, str]:
         """Return what tells programs of the SQLite database at a URL: variable → the URL, or the path in it."""
@@ -278,6 +284,13 @@ class Requires(_Value, frozen=True, kw_only=True, omit_defaults=True):
     max_age: float | None = None
 
 
+class Placement(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an environment has a database: at a ``url`` (a secret's name), or run by Lading within ``resources``."""
+
+    url: str | None = None
+    resources: Resources = Resources()
+
+
 Tier = Literal["local", "stage", "production"]
 
 
@@ -296,7 +309,7 @@ class Environment(_Value, frozen=True, kw_only=True, omit_defaults=True):
     resources: dict[str, Resources] = {}
     egress: dict[str, tuple[str, ...]] = {}
     strategy: Strategy = Strategy()
-    databases: dict[str, dict[str, Any]] = {}
+    databases: dict[str, Placement] = {}
     backup: dict[str, Any] = {}
     schedules: bool | None = None
     tls: dict[str, Any] = {}

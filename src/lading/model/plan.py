@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from lading.model.environment import Configuration, InstanceSpec, Pinned
+from lading.model.environment import Configuration, InstanceSpec, Login, Pinned
 from lading.model.manifest import SmokeStep
 from lading.model.release import Release
 
@@ -68,6 +68,47 @@ class Fetch(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="fetch"
         return f"{self.release.version}, {layers} layers"
 
 
+class StartDatabase(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="database"):
+    """See that a database's server runs and answers, ``within`` seconds; it is kept from release to release.
+
+    ``spec`` is the server as Lading runs it, None where somebody else does.
+    """
+
+    undo_text: ClassVar[str] = "leave it running"
+    database: str
+    spec: InstanceSpec | None
+    login: Login
+    within: float
+
+    @property
+    def subject(self) -> str:
+        return self.database
+
+    @property
+    def detail(self) -> str:
+        if self.spec is None:
+            return f"run by somebody else, at {self.login.secret}"
+        return f"{self.spec.image}, kept from release to release"
+
+
+class Dump(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="dump"):
+    """Keep a copy of a database as it is before its migration; ``spec`` is what writes it."""
+
+    undo_text: ClassVar[str] = "keep the dump"
+    database: str
+    spec: InstanceSpec
+    login: Login
+    heads: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        return self.database
+
+    @property
+    def detail(self) -> str:
+        return "pg_dump, in case somebody has to go back"
+
+
 class Rehearse(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="rehearse"):
     """Run a database's migration on a copy of it, so that one that fails is known before anybody is held.
 
@@ -94,6 +135,8 @@ class Migrate(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="migr
 
     ``at`` is the revision that was observed, ``heads`` the release's own, where they are known. ``rehearsed`` tells
     that a rehearsal stands before it in the plan; without one the database was seen to be at the release's heads.
+    ``login`` is set where the database has a server: then nobody is frozen, and ``limit`` is for how long a statement
+    may wait for a lock that requests wait behind.
     """
 
     undo_text: ClassVar[str] = "leave the database as it is"
@@ -103,6 +146,7 @@ class Migrate(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="migr
     at: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     rehearsed: bool = True
+    login: Login | None = None
 
     @property
     def subject(self) -> str:
@@ -110,10 +154,11 @@ class Migrate(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="migr
 
     @property
     def detail(self) -> str:
-        if not self.rehearsed:
+        there = bool(self.heads) and set(self.at) == set(self.heads)
+        if not self.rehearsed and (there or self.login is None):
             return f"at {revision_text(self.at)} already"
         heads = f"{revision_text(self.at)} → {revision_text(self.heads)}, " if self.heads else ""
-        return f"{heads}requests wait {self.limit:g} s at most"
+        return f"{heads}{'while requests go on' if self.login else f'requests wait {self.limit:g} s at most'}"
 
 
 def revision_text(revision: tuple[str, ...]) -> str:
@@ -333,6 +378,8 @@ class Prune(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="prune"
 Step = (
     Preflight
     | Fetch
+    | StartDatabase
+    | Dump
     | Rehearse
     | Migrate
     | Stop

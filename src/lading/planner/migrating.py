@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
-from lading.model.environment import Observed, Pinned
+import msgspec
+
+from lading.model.environment import InstanceSpec, Observed, Pinned
 from lading.model.manifest import Database
-from lading.model.plan import Migrate, Rehearse, Step, revision_text
+from lading.model.plan import Dump, Migrate, Rehearse, Step, revision_text
 from lading.model.release import Release
+from lading.planner import backing
 from lading.planner.units import migration_of
 
 
@@ -15,13 +18,34 @@ def steps(unit: Pinned, observed: Observed) -> Iterator[Step]:
     for name, database in release.manifest.databases.items():
         if database.migrate is None or is_ahead(release, name, observed):
             continue
-        spec = migration_of(unit.rollout, release, unit.configuration, observed.databases, name)
+        spec = migration_of(unit.rollout, release, unit.configuration, observed, name)
+        if database.has_server:
+            yield from _on_server(unit, name, database, spec, observed)
+            continue
         at, heads = observed.revisions.get(name, ()), release.migration_heads.get(name, ())
         rehearsed = not is_there(release, name, observed)
         limit = unit.configuration.table.strategy.hold
         if rehearsed:
             yield Rehearse(database=name, spec=spec, limit=limit)
         yield Migrate(database=name, spec=spec, limit=limit, at=at, heads=heads, rehearsed=rehearsed)
+
+
+def _on_server(unit: Pinned, name: str, database: Database, spec: InstanceSpec, observed: Observed) -> Iterator[Step]:
+    """Yield the dump and the migration of a database with a server: requests go on meanwhile, nobody is frozen."""
+    release, configuration = unit.release, unit.configuration
+    login = backing.login_to(release, configuration, name, database, observed.passwords)
+    if login is None:
+        return
+    at, heads = observed.revisions.get(name, ()), release.migration_heads.get(name, ())
+    # What never answered has nothing in it yet.
+    if login.server and name in observed.record.backing and not is_there(release, name, observed):
+        server = backing.server_of(unit.rollout, release, configuration, name, database, login, observed)
+        yield Dump(database=name, spec=backing.dump_of(server, unit.rollout), login=login, heads=heads)
+    limit = configuration.table.strategy.hold
+    # Libraries that speak the server's own language hear of it by this variable.
+    waiting = {"PGOPTIONS": f"-c lock_timeout={limit * 1000:.0f}", **spec.env}
+    spec = msgspec.structs.replace(spec, env=waiting)
+    yield Migrate(database=name, spec=spec, limit=limit, at=at, heads=heads, rehearsed=False, login=login)
 
 
 def is_there(release: Release, name: str, observed: Observed) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.plan import Plan, Step
 from lading.model.release import Release
-from lading.planner import blue_green, canary, migrating, recreate
+from lading.planner import backing, blue_green, canary, migrating, recreate
 from lading.planner.units import unit_of
 
 _STOPS_FIRST = "what serves is stopped before it starts again: requests wait meanwhile"
@@ -13,7 +13,7 @@ _STOPS_FIRST = "what serves is stopped before it starts again: requests wait mea
 
 def plan_release(number: int, kind: str, release: Release, configuration: Configuration, observed: Observed) -> Plan:
     """Plan to bring an environment to a release with today's configuration; ``kind`` is ``deploy`` or ``promote``."""
-    unit = unit_of(number, release, configuration, observed.databases, observed.record.port)
+    unit = unit_of(number, release, configuration, observed.databases, observed.record.port, observed.passwords)
     return _plan(
         kind,
         unit,
@@ -31,7 +31,7 @@ def plan_rollback(unit: Pinned, observed: Observed) -> Plan:
             unit,
             observed,
             reasons=(_STOPS_FIRST, *migrating.reasons(unit.release, observed, migrates=False)),
-            steps=recreate.steps(unit, observed.record, back_to_earlier=True),
+            steps=recreate.steps(unit, observed.record, back_to_earlier=True, migrations=_backing(unit, observed)),
         )
     warm = bool(unit.web) and all(spec.name in observed.running for spec in unit.web)
     reason = (
@@ -44,17 +44,24 @@ def plan_rollback(unit: Pinned, observed: Observed) -> Plan:
         unit,
         observed,
         reasons=(reason, *_opened(unit, observed.record), *migrating.reasons(unit.release, observed, migrates=False)),
-        steps=blue_green.steps(unit, observed.record, back_to_earlier=True, warm=warm),
+        steps=blue_green.steps(
+            unit, observed.record, back_to_earlier=True, warm=warm, migrations=_backing(unit, observed)
+        ),
     )
 
 
 def _forward(unit: Pinned, observed: Observed) -> tuple[Step, ...]:
-    migrations = tuple(migrating.steps(unit, observed))
+    # Servers first: migrations ask them.
+    migrations = (*_backing(unit, observed), *migrating.steps(unit, observed))
     if _kind(unit) == "recreate":
         return recreate.steps(unit, observed.record, back_to_earlier=False, migrations=migrations)
     if _kind(unit) == "canary":
         return canary.steps(unit, observed.record, migrations=migrations)
     return blue_green.steps(unit, observed.record, back_to_earlier=False, warm=False, migrations=migrations)
+
+
+def _backing(unit: Pinned, observed: Observed) -> tuple[Step, ...]:
+    return tuple(backing.steps(unit.rollout, unit.release, unit.configuration, observed))
 
 
 def _kind(unit: Pinned) -> str:
@@ -77,7 +84,7 @@ def is_noop(release: Release, configuration: Configuration, observed: Observed) 
         and not observed.record.alert
         and serving.release.digest == release.digest
         and serving.configuration.revision == configuration.revision
-        and all(spec.name in observed.running for spec in serving.instances)
+        and all(spec.name in observed.running for spec in (*serving.instances, *observed.record.backing.values()))
     )
 
 

@@ -1,14 +1,16 @@
 """From a release and a configuration to the unit that will serve: every instance, named and complete."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from lading.model.environment import Configuration, InstanceSpec, Pinned
+from lading.model.environment import Configuration, InstanceSpec, Observed, Pinned
 from lading.model.manifest import Database, Environment, Job, Manifest, Probe, Resources, Service
 from lading.model.paths import STATIC_READY
 from lading.model.release import FILES, Release
+from lading.planner import backing
 
 # It takes requests, so it has a port; which one, the host decides.
 STATIC_PORT = 80
@@ -31,12 +33,14 @@ def unit_of(
     configuration: Configuration,
     databases: Mapping[str, str],
     port: int | None = None,
+    passwords: Mapping[str, int] = MappingProxyType({}),
 ) -> Pinned:
     """Return the unit that rollout ``number`` would serve; ``databases`` maps names to URLs.
 
-    ``port`` is the environment's local port, where its table does not ask for another.
+    ``port`` is the environment's local port, where its table does not ask for another. ``passwords`` has the versions
+    of the passwords of databases that have a server.
     """
-    making = _Making(number, release, configuration, databases)
+    making = _Making(number, release, configuration, databases, passwords)
     return Pinned(
         rollout=number,
         release=release,
@@ -48,10 +52,10 @@ def unit_of(
 
 
 def migration_of(
-    number: int, release: Release, configuration: Configuration, databases: Mapping[str, str], name: str
+    number: int, release: Release, configuration: Configuration, observed: Observed, name: str
 ) -> InstanceSpec:
     """Return what runs a database's migration: its command, in the release's own environment, as jobs are run."""
-    making = _Making(number, release, configuration, databases)
+    making = _Making(number, release, configuration, observed.databases, observed.passwords)
     return making.migration(name, release.manifest.databases[name])
 
 
@@ -59,8 +63,14 @@ class _Making:
     """What all specs of one unit share."""
 
     def __init__(
-        self, number: int, release: Release, configuration: Configuration, databases: Mapping[str, str]
+        self,
+        number: int,
+        release: Release,
+        configuration: Configuration,
+        databases: Mapping[str, str],
+        passwords: Mapping[str, int],
     ) -> None:
+        self._passwords = passwords
         self._number = number
         self._release = release
         self._configuration = configuration
@@ -119,6 +129,7 @@ class _Making:
                 if key not in configuration.table.edge_secrets
             },
             databases=_database_variables(release.manifest, self._databases),
+            told=backing.told(release, configuration, artifact.kind, self._passwords),
         )
 
     def _instance(self, name: str, service: Service, slot: int) -> InstanceSpec:
@@ -175,8 +186,9 @@ class _Making:
         """Return what restricts an instance, and whom it finds within its environment nevertheless."""
         if egress is None:
             return {}
-        services = self._release.manifest.services
-        peers = (alias for name, service in services.items() for alias in (name, *service.aliases))
+        manifest = self._release.manifest
+        peers = [alias for name, service in manifest.services.items() for alias in (name, *service.aliases)]
+        peers += backing.hosts(manifest.databases)
         return {"egress": egress, "peers": tuple(dict.fromkeys(peers))}
 
 
@@ -188,7 +200,9 @@ def _asked_as(probe: Probe | None, domain: str | None) -> Probe | None:
 
 
 def _database_variables(manifest: Manifest, databases: Mapping[str, str]) -> dict[str, str]:
-    told = (database.variables(databases[name]) for name, database in manifest.databases.items())
+    told = (
+        database.variables(databases[name]) for name, database in manifest.databases.items() if not database.has_server
+    )
     return {variable: value for values in told for variable, value in values.items()}
 
 

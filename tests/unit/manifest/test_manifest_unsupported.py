@@ -23,17 +23,12 @@ CASES = {
     "services.web.home": HEAD + 'home = "/tmp"\n' + STAGE,
     "services.web.relax": HEAD + 'relax = ["read-only"]\n' + STAGE,
     "services.web.volumes.data": HEAD + 'volumes = { data = "/srv/data" }\n' + STAGE,
-    "databases.main.engine": HEAD + '[databases.main]\nengine = "postgres"\nenv = "U"\n' + STAGE,
     "jobs.settle.egress": HEAD + '[jobs.settle]\ncommand = "x"\negress = ["a.example:443"]\n' + STAGE,
     "jobs.settle.volumes.data": HEAD + '[jobs.settle]\ncommand = "x"\nvolumes = { data = "/srv" }\n' + STAGE,
     "databases.main.migrate": IMAGE + '[databases.main]\nengine = "sqlite"\nenv = "U"\nmigrate = "x"\n' + STAGE,
     "policy": HEAD + '[policy]\ngates = ["ci/tests"]\n' + STAGE,
     "environments.stage.host": HEAD + STAGE + 'host = "https://example.org"\n',
     "environments.stage.egress.web": HEAD + STAGE + "egress = { web = [] }\n",
-    "environments.stage.databases": HEAD
-    + '[databases.main]\nengine = "sqlite"\nenv = "U"\n'
-    + STAGE
-    + "databases = { main = { resources = { cpu = 1 } } }\n",
     "environments.stage.backup": HEAD + STAGE + 'backup = { every = "1h" }\n',
     "environments.stage.tls": HEAD + STAGE + 'tls = { acme = "ops@example.org" }\n',
     "environments.stage.requires.restore_tested_within": HEAD + STAGE + 'requires = { restore_tested_within = "7d" }\n',

@@ -10,7 +10,9 @@ from lading.engine.acts import (
     attest,
     canary,
     cutover,
+    database,
     drain,
+    dump,
     fetch,
     migrate,
     preflight,
@@ -29,6 +31,8 @@ from lading.model import plan
 ACTS: Final[dict[type, Callable[..., Any]]] = {
     plan.Preflight: preflight.act,
     plan.Fetch: fetch.act,
+    plan.StartDatabase: database.act,
+    plan.Dump: dump.act,
     plan.Rehearse: rehearse.act,
     plan.Migrate: migrate.act,
     plan.Stop: stop.act,

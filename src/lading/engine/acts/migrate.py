@@ -6,6 +6,7 @@ that comes back asks for it by the same name, and gets what was decided.
 
 from typing import Any
 
+from lading.engine.acts import migrate_server
 from lading.engine.acts.rehearse import change_text, failed, how_it_ended
 from lading.engine.context import Context
 from lading.engine.done import Done
@@ -22,6 +23,8 @@ BEYOND = 600.0
 
 def act(context: Context, step: Migrate) -> Done:
     """Run the command on the database itself, held; the copies are removed once it stands."""
+    if step.login is not None:
+        return migrate_server.act(context, step)
     rehearsed = _rehearsed(context, step)
     at = revision_text(tuple(rehearsed["after"]))
     if not rehearsed["changed"]:
@@ -39,6 +42,8 @@ def act(context: Context, step: Migrate) -> Done:
 
 def undo(context: Context, step: Migrate) -> Done:
     """Say where the database stands: what was migrated is left so, for it may have accepted writes since."""
+    if step.login is not None:
+        return migrate_server.undo(context, step)
     result = _settled(context, step)
     if result.outcome == "torn":
         raise _torn(context, step, result)

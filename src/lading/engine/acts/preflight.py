@@ -1,10 +1,11 @@
 """Check what must hold before anything is touched."""
 
+from lading.engine import resolving
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.engine.edge import check_edge
 from lading.model.errors import LadingError
-from lading.model.plan import Preflight, Rehearse
+from lading.model.plan import Dump, Preflight, Rehearse
 from lading.model.release import Artifact, Platform, Release
 
 # Free bytes kept for the journal and the logs, so that even a failed rollout can be recorded.
@@ -34,6 +35,8 @@ def act(context: Context, step: Preflight) -> Done:
     check_edge(context.world, context.key, step.configuration)
     _require_egress(context)
     for name, database in step.release.manifest.databases.items():
+        if database.has_server:
+            continue  # its own step asks it
         context.world.databases.check(context.rollout.project, context.rollout.environment, name, database)
     free = context.world.store.free_bytes() / 1e9
     wanted = len(step.configuration.secret_versions)
@@ -52,7 +55,17 @@ def _copies(context: Context) -> int:
     rollout = context.rollout
     rehearsed = [step.database for step in rollout.plan.steps if isinstance(step, Rehearse)]
     sizes = (context.world.databases.size(rollout.project, rollout.environment, name) for name in rehearsed)
-    return sum(sizes) * COPIES
+    return sum(sizes) * COPIES + sum(_dump(context, step) for step in rollout.plan.steps if isinstance(step, Dump))
+
+
+def _dump(context: Context, step: Dump) -> int:
+    """Return the bytes that a dump takes at most; 0 for a server that is down, which is started after this."""
+    try:
+        return context.world.servers.size(resolving.url_of(context.world, context.key, step.login))
+    except LadingError as error:
+        if error.code != "database-failed":
+            raise
+        return 0
 
 
 def _missing_secrets(step: Preflight) -> list[tuple[str, str, str]]:

@@ -82,7 +82,7 @@ def how_it_ended(exit_status: int | None) -> str:
 
 def failed(context: Context, doing: str, happened: str, output: str) -> LadingError:
     """Return the error of a migration that failed, with the last lines it wrote."""
-    lines = _without_tracebacks([line for line in output.splitlines() if line.strip()])
+    lines = without_tracebacks([line for line in output.splitlines() if line.strip()])
     return LadingError(
         "migration-failed",
         doing=doing,
@@ -93,7 +93,7 @@ def failed(context: Context, doing: str, happened: str, output: str) -> LadingEr
     )
 
 
-def _without_tracebacks(lines: list[str]) -> list[str]:
+def without_tracebacks(lines: list[str]) -> list[str]:
     """Return the lines but those of Python's tracebacks that say where; what is said there comes after them."""
     kept, inside = [], False
     for line in lines:

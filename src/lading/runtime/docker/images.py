@@ -71,7 +71,12 @@ class Images:
                 self._provide(release.project, artifact)
 
     def inspect(self, spec: InstanceSpec) -> dict[str, Any]:
-        """Return what the engine knows of an instance's image, loaded again if somebody removed it."""
+        """Return what the engine knows of an instance's image, loaded again if somebody removed it.
+
+        One that no release brings is fetched from its registry unless the engine has it.
+        """
+        if spec.image is not None:
+            return self._find_named(spec.image) or self._pull(spec, spec.image)
         image_id = spec.layers[CONFIG]
         found = self._find(spec.project, image_id)
         if found is None and self._file(image_id).exists():
@@ -86,6 +91,32 @@ class Images:
                 hint=f"lading deploy {spec.environment} {spec.version} --again, which loads it",
             )
         return found
+
+    def reference(self, spec: InstanceSpec) -> str:
+        """Return how the engine knows an instance's image."""
+        return spec.image if spec.image is not None else self._names.image(spec.project, spec.layers[CONFIG])
+
+    def _pull(self, spec: InstanceSpec, reference: str) -> dict[str, Any]:
+        repository, _, tag = reference.rpartition(":")
+        said = ""
+        try:
+            with self._engine.stream(
+                "POST", "/images/create", timeout=LOADING, fromImage=repository, tag=tag
+            ) as answer:
+                lines = [msgspec.json.decode(line) for line in answer.read().splitlines() if line.strip()]
+            said = next((str(line["error"]) for line in lines if "error" in line), "")
+        except EngineRefused as error:
+            said = error.message
+        found = self._find_named(reference)
+        if found is not None:
+            return found
+        raise LadingError(
+            "start-failed",
+            doing=f"starting {spec.label} of {spec.project}/{spec.environment}",
+            happened=f"its image {reference} is not in the engine, and fetching it failed: {said or 'nothing came'}",
+            now="nothing of it runs; what served before is untouched",
+            hint=f"docker pull {reference}, or docker load it; without a registry, see docs/containers.md",
+        )
 
     def prune(self, keep: Collection[str]) -> int:
         """Remove this agent's images whose digest ``keep`` does not name; one that is still in use stays.
@@ -122,8 +153,11 @@ class Images:
             draft.replace(file)
 
     def _find(self, project: str, image_id: str) -> dict[str, Any] | None:
+        return self._find_named(self._names.image(project, image_id))
+
+    def _find_named(self, reference: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self._engine.get(f"/images/{segment(self._names.image(project, image_id))}/json")
+            found: dict[str, Any] = self._engine.get(f"/images/{segment(reference)}/json")
         except EngineRefused as error:
             if error.status == 404:
                 return None

@@ -141,6 +141,8 @@ def endpoint(spec: InstanceSpec, address: str) -> dict[str, Any]:
 
 
 def _aliases(spec: InstanceSpec) -> list[str]:
+    if spec.image is not None:
+        return list(spec.aliases)
     # Under the release's own domain only: a candidate must not answer what the release that serves asks its services.
     return [f"{alias}.{names.peers(spec)}" for alias in (spec.service, *spec.aliases)]
 
@@ -184,7 +186,7 @@ def _mounted(mount: Mount) -> dict[str, Any]:
 def _scratch(making: Making) -> dict[str, str]:
     """Return the places in memory that can be written to: /tmp, and a home that is no volume."""
     options = f"rw,noexec,nosuid,nodev,size={TEMPORARY},mode=1777"
-    places = {"/tmp": options}
+    places = dict.fromkeys(("/tmp", *making.spec.scratch), options)
     home = making.spec.home
     if home and home not in ("/", "/tmp") and not any(_within(home, mount.target) for mount in making.mounts):
         places[home] = options

@@ -169,6 +169,7 @@ class DockerRuntime:
     ) -> None:
         """Make a container and start it; one that does not come to run is not left behind."""
         containers = self._containers[kind]
+        self._names.agent  # noqa: B018 - from now on the engine is asked
         image = self._images.inspect(spec)
         user = self._identities.user(spec, image)
         outputs = self._places.outputs(spec, name) if kind == RUN else None
@@ -187,7 +188,7 @@ class DockerRuntime:
                 name=name,
                 spec=spec,
                 image=image,
-                reference=self._names.image(spec.project, spec.layers["config"]),
+                reference=self._images.reference(spec),
                 network=network,
                 mounts=mounts,
                 user=user,

@@ -1,0 +1,95 @@
+"""PostgreSQL as the agent itself asks it: whether it answers, where its migrations stand, how large it is."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lading.data.pages import flush, flush_directory
+from lading.data.revision import ALEMBIC, DJANGO
+from lading.model.errors import LadingError
+from lading.model.secret import Secret, redact
+
+WAIT = 3  # seconds a server may take to answer
+STATEMENT = 5000  # milliseconds one question may take
+KEPT = 5  # dumps of one database
+
+_TABLES = (
+    "SELECT table_name FROM information_schema.tables WHERE table_name IN ('alembic_version', 'django_migrations')"
+)
+
+
+class PostgresServers:
+    """``data`` is the directory of all environments' data: dumps lie in ``PROJECT/ENVIRONMENT/dumps/NAME``."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    def trouble(self, url: Secret) -> str:
+        """Return why nobody can log in; empty when the database answers."""
+        try:
+            with self._asked(url) as connection:
+                connection.execute("SELECT 1")
+        except LadingError as error:
+            return error.happened
+        return ""
+
+    def revision(self, url: Secret) -> tuple[str, ...]:
+        """Return what Alembic or Django noted as applied."""
+        with self._asked(url) as connection:
+            tables = {name for (name,) in connection.execute(_TABLES)}
+            for table, query in (ALEMBIC, DJANGO):
+                if table in tables:
+                    return tuple(sorted(str(name) for (name,) in connection.execute(query)))
+        return ()
+
+    def size(self, url: Secret) -> int:
+        """Return the bytes that the server counts."""
+        with self._asked(url) as connection:
+            return int(connection.execute("SELECT pg_database_size(current_database())").fetchone()[0])
+
+    def keep(self, project: str, environment: str, name: str, rollout: int, outputs: str) -> str:
+        """Move the dump to where dumps are kept, and drop the oldest."""
+        place = self._data / project / environment / "dumps" / name
+        kept, left = place / f"r{rollout}.dump", Path(outputs) / "dump"
+        doing = f"keeping a dump of database {name} of {project}/{environment}"
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if left.is_symlink() or (not left.is_file() and not kept.is_file()):
+                raise LadingError("database-failed", doing=doing, happened=f"{outputs} holds none")
+            if left.is_file():
+                os.chown(left, os.geteuid(), os.getegid())
+                left.chmod(0o600)
+                flush(left)
+                left.replace(kept)
+                flush_directory(place)
+            self._drop(place)
+        except OSError as error:
+            raise LadingError(
+                "database-failed", doing=doing, happened=str(error), now="the database is as it was"
+            ) from error
+        return str(kept)
+
+    def _drop(self, place: Path) -> None:
+        for old in sorted(place.glob("r*.dump"), key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
+            old.unlink()
+
+    @contextmanager
+    def _asked(self, url: Secret) -> Iterator[Any]:
+        # Imported where used: an agent without such a database does without.
+        import psycopg
+
+        try:
+            with psycopg.connect(
+                url.reveal(),
+                connect_timeout=WAIT,
+                autocommit=True,
+                options=f"-c statement_timeout={STATEMENT}",
+                application_name="lading",
+            ) as connection:
+                yield connection
+        except psycopg.Error as error:
+            # Not chained, and without what could be secret: some messages quote what they were given.
+            said = redact(str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given", [url])
+            raise LadingError("database-failed", doing="asking a database's server", happened=said) from None

@@ -1,0 +1,88 @@
+"""See that a database's server runs and answers; it is kept from release to release."""
+
+import msgspec
+
+from lading.engine import resolving
+from lading.engine.context import Context
+from lading.engine.done import Done
+from lading.model import server
+from lading.model.environment import InstanceSpec
+from lading.model.errors import LadingError
+from lading.model.plan import StartDatabase
+
+LOOK_EVERY = 0.1  # seconds between two tries to log in
+
+
+def act(context: Context, step: StartDatabase) -> Done:
+    """Start the server unless it runs, wait until it lets the programs' user in, and note it as the environment's."""
+    spec = step.spec
+    if spec is not None:
+        _check_major(context, step, spec)
+        context.up(spec)
+    _await(context, step)
+    if spec is None:
+        return Done(text="it answers")
+    # Only now: a server that never answered may have died while it made its files, and is made anew the next time.
+    _note(context, step.database, spec)
+    state = context.world.runtime.look(spec.name)
+    return Done(text=f"{spec.image} answers", facts={"limits": state.limits if state is not None else ""})
+
+
+def _note(context: Context, name: str, spec: InstanceSpec) -> None:
+    record = context.record()
+    if record.backing.get(name) != spec:
+        context.world.journal.save_environment(msgspec.structs.replace(record, backing={**record.backing, name: spec}))
+
+
+def _check_major(context: Context, step: StartDatabase, spec: InstanceSpec) -> None:
+    known = context.record().backing.get(step.database)
+    if known is None or server.major_of(known.image) == server.major_of(spec.image):
+        return
+    raise LadingError(
+        "database-failed",
+        doing=f"starting database {step.database}",
+        happened=f"its data is of {known.image}, and {spec.image} cannot read that",
+        now=f"the database is as it was, {context.serving_now()}",
+        hint=f'version = "{server.major_of(known.image)}" in [databases.{step.database}]; to change it, dump and '
+        "restore the data into a database of another name",
+    )
+
+
+def _await(context: Context, step: StartDatabase) -> None:
+    clock = context.world.clock
+    deadline = clock.monotonic() + step.within
+    while trouble := _trouble(context, step):
+        if clock.monotonic() >= deadline:
+            raise _failed(context, step, f"it let nobody in within {step.within:g} s: {trouble}")
+        if step.spec is not None and not _runs(context, step.spec):
+            raise _failed(context, step, f"it ended at once: {trouble}")
+        context.progress(trouble)
+        context.wait(LOOK_EVERY)
+
+
+def _trouble(context: Context, step: StartDatabase) -> str:
+    try:
+        return context.world.servers.trouble(resolving.url_of(context.world, context.key, step.login))
+    except LadingError as error:
+        if error.code != "database-failed":
+            raise
+        return error.happened
+
+
+def _runs(context: Context, spec: InstanceSpec) -> bool:
+    state = context.world.runtime.look(spec.name)
+    return state is not None and state.running
+
+
+def _failed(context: Context, step: StartDatabase, happened: str) -> LadingError:
+    words = context.last_words(step.spec) if step.spec is not None else ()
+    environment = context.rollout.environment
+    hint = f"lading secrets set {environment} {step.login.secret}" if step.spec is None else "lading doctor"
+    return LadingError(
+        "database-failed",
+        doing=f"waiting for database {step.database}",
+        happened=happened,
+        now=context.serving_now(),
+        hint=hint,
+        details=words,
+    )
