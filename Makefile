@@ -1,5 +1,5 @@
 # One word per intention. `make demo` and `make test` set up what they need.
-.PHONY: setup demo test lint docs picture bench chaos base-images clean
+.PHONY: setup demo examples test lint docs picture bench chaos base-images clean
 
 PY = .venv/bin/python
 
@@ -11,6 +11,9 @@ setup: .venv/.ready
 
 demo: setup
 	$(PY) scripts/demo.py
+
+examples: setup
+	$(PY) scripts/examples.py
 
 test: setup
 	$(PY) -m pytest -n 2 --dist worksteal

@@ -100,7 +100,8 @@ class TestManifests:
 
     def test_every_requirement_is_pinned(self) -> None:
         """Each requirements file pins every package by version and hash and names no registry."""
-        files = sorted(EXAMPLES.rglob("requirements.txt"))
+        # What an example examines is no requirement of its own.
+        files = sorted(file for file in EXAMPLES.rglob("requirements.txt") if file.parent.name != "sample")
         assert len(files) >= 2 + 2 * len(PUBLISHED)
         for file in files:
             text = file.read_text()
