@@ -6,6 +6,7 @@ import msgspec
 
 from lading.doctor.finding import Finding
 from lading.model.bill import Envelope, Policy, Statement, TrustedKey
+from lading.model.certificates import CertificateState
 from lading.model.environment import Configuration, Maintenance
 from lading.model.jobs import Ending, OutputFile, Trigger
 from lading.model.manifest import Manifest
@@ -141,7 +142,8 @@ class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``standby`` is the release that is still up for an instant way back, ``alert`` is not empty while somebody has to
     look, ``since`` is in seconds since the epoch. ``stopped`` is when it was taken down (0: it is not), and
-    ``stopped_release`` what served until then. ``maintenance`` is set while visitors get a page instead.
+    ``stopped_release`` what served until then. ``maintenance`` is set while visitors get a page instead,
+    ``certificate`` where it answers by TLS.
     ``canary`` is there while a release is given a share of the requests.
     """
 
@@ -160,6 +162,7 @@ class EnvironmentView(msgspec.Struct, frozen=True, kw_only=True):
     stopped: float = 0.0
     stopped_release: str | None = None
     maintenance: Maintenance | None = None
+    certificate: CertificateState | None = None
     jobs: tuple[JobView, ...] = ()
     canary: CanaryView | None = None
 

@@ -137,7 +137,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
             isolation=runtime.isolation,
         )
 
-    status = Status(journal, runtime, router, clock, rollouts.waits)
+    status = Status(journal, runtime, router, clock, rollouts.waits, router.certificates)
     clinic = Clinic(
         home=home,
         journal=journal,
@@ -148,6 +148,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         strays=processes.strays,
         trouble=router.trouble,
         missing=router.missing,
+        certificates=router.certificates,
         engine=lambda: engine_seen(engine, needed=containers.in_use),
     )
     service = AgentService(
@@ -255,6 +256,9 @@ def _router_settings(settings: Settings) -> RouterSettings:
         pool_first=table.ports_from,
         pool_size=table.ports,
         http_port=table.http_port,
+        https_port=table.https_port,
+        acme_server=table.acme_server,
+        acme_ca=table.acme_ca,
         http_host=table.http_host,
     )
 

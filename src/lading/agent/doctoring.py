@@ -13,6 +13,7 @@ from lading.doctor.engine import EngineSeen
 from lading.doctor.engine import look as look_at_engine
 from lading.doctor.finding import Finding, found, well
 from lading.doctor.registry import HOME, PROCESS, Check, examine
+from lading.model.certificates import CertificateState
 from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.placeholders import placeholder
@@ -25,6 +26,8 @@ from lading.ports.secrets import Secrets
 
 COPY_OLD = 2 * 24 * 3600.0  # seconds; a copy is made once a day
 LONG = 3600.0  # seconds after which a rollout is worth a look
+ACME_LATE = 20 * 24 * 3600.0  # seconds; Traefik renews 30 days before the end
+FILE_LATE = 14 * 24 * 3600.0  # seconds
 RESTARTS = 3  # from here on an instance is worth a look
 
 
@@ -44,6 +47,7 @@ class Clinic:
     strays: Callable[[], Sequence[str]]
     trouble: Callable[[], str]
     missing: Callable[[], Mapping[str, str]]
+    certificates: Callable[[], Mapping[str, CertificateState]] = dict
     engine: Callable[[], EngineSeen | None] = lambda: None
 
     def findings(self) -> tuple[Finding, ...]:
@@ -165,6 +169,25 @@ def containers(clinic: Clinic) -> Iterator[Finding]:
         yield from look_at_engine(seen)
 
 
+def certificates(clinic: Clinic) -> Iterator[Finding]:
+    """Look at how long every certificate still holds, and whether a newer one was refused."""
+    states = clinic.certificates()
+    for environment, state in states.items():
+        if state.not_after is None:
+            yield found("certificate-missing", environment, f"{state.source}: {state.trouble or 'there is none yet'}")
+            continue
+        if state.trouble:
+            yield found("certificate-refused", environment, state.trouble)
+        left = state.not_after - clinic.clock.now()
+        day = time.strftime("%Y-%m-%d", time.gmtime(state.not_after))
+        if left <= 0:
+            yield found("certificate-ended", environment, f"it ended {day}")
+        elif left < (ACME_LATE if state.source == "ACME" else FILE_LATE):
+            yield found("certificate-ends", environment, f"it ends {day}, in {left / 86400:.0f} days")
+    if states:
+        yield well("certificates", f"{len(states)} looked at")
+
+
 def secrets(clinic: Clinic) -> Iterator[Finding]:
     """Read every secret of what serves, and hold it against what a deploy would refuse."""
     read = 0
@@ -189,4 +212,14 @@ def _lacking(clinic: Clinic, record: EnvironmentRecord) -> Iterator[Finding]:
             yield found("secrets-lacking", record.key, f"{name}: {reason}", f"lading secrets set {record.name} {name}")
 
 
-OWN: tuple[Check[Clinic], ...] = (journal, alerts, rollouts, instances, orphans, router, containers, secrets)
+OWN: tuple[Check[Clinic], ...] = (
+    journal,
+    alerts,
+    rollouts,
+    instances,
+    orphans,
+    router,
+    containers,
+    certificates,
+    secrets,
+)

@@ -15,12 +15,17 @@ FILE = "agent.toml"
 class RouterTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[router]``: the local ports (from ``ports_from``, ``ports`` of them) and the port for host names.
 
-    ``http_port`` (none unless set) serves environments that have a domain, on the address ``http_host``.
+    ``http_port`` (none unless set) serves environments that have a domain, on the address ``http_host``, and
+    ``https_port`` those with TLS. ``acme_server`` is the directory of an ACME server (Let's Encrypt unless set),
+    ``acme_ca`` a file with the certificates by which that server itself is trusted (the system's unless set).
     """
 
     ports_from: int = 7300
     ports: int = 16
     http_port: int | None = None
+    https_port: int | None = None
+    acme_server: str = ""
+    acme_ca: str = ""
     http_host: str = "0.0.0.0"
 
 

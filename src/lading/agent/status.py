@@ -1,11 +1,14 @@
 """What this agent is and what its environments serve, looked at now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+import msgspec
 
 from lading.agent.answers import CanaryView, EnvironmentView, InstanceView, JobView, RunningRollout
 from lading.agent.jobs import view
 from lading.agent.scheduler import schedules_on
 from lading.agent.slots import next_slot
+from lading.model.certificates import CertificateState
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Pinned
 from lading.model.errors import LadingError
 from lading.model.rollout import Rollout
@@ -32,7 +35,9 @@ class Status:
         router: Router,
         clock: Clock,
         waits: Callable[[int], str] = _for_nothing,
+        certificates: Callable[[], Mapping[str, CertificateState]] = dict,
     ) -> None:
+        self._certificates = certificates
         self._waits = waits
         self._journal = journal
         self._runtime = runtime
@@ -42,8 +47,12 @@ class Status:
     def environments(self, project: str | None = None) -> tuple[EnvironmentView, ...]:
         """Return what every environment (of one project, if given) serves now."""
         running = {(rollout.project, rollout.environment): rollout for rollout in self._journal.unfinished()}
+        certificates = self._certificates()
         return tuple(
-            self._view(record, running.get((record.project, record.name)))
+            msgspec.structs.replace(
+                self._view(record, running.get((record.project, record.name))),
+                certificate=certificates.get(record.key),
+            )
             for record in self._journal.environments()
             if project in (None, record.project)
         )

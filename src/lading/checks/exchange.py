@@ -2,10 +2,12 @@
 
 import http.client
 import io
+import os
 import socket
 import ssl
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -61,15 +63,17 @@ def place_of(url: str) -> Place:
     )
 
 
-def exchange(place: Place, question: Question, deadline: float, server_name: str | None = None) -> Seen:
+def exchange(
+    place: Place, question: Question, deadline: float, server_name: str | None = None, trust: str = ""
+) -> Seen:
     """Send one question and read its whole answer before ``deadline`` (monotonic seconds).
 
     No redirect is followed and no proxy of the process's environment used. At most ``BODY_LIMIT`` bytes of the body
-    are kept. Raise :class:`NoAnswer`.
+    are kept. ``trust`` as in :func:`tls_context`. Raise :class:`NoAnswer`.
     """
     line = _Line(deadline)
     try:
-        line.open(place, server_name)
+        line.open(place, server_name, trust)
         return _ask(line, place, question)
     except TimeoutError:
         raise NoAnswer(line.timeout_words()) from None
@@ -137,7 +141,7 @@ class _Line:
         self._deadline = deadline
         self._socket: socket.socket | None = None
 
-    def open(self, place: Place, server_name: str | None) -> None:
+    def open(self, place: Place, server_name: str | None, trust: str) -> None:
         """Connect to the place, TLS included, trying its addresses in turn."""
         failure: OSError = ConnectionRefusedError()
         for family, kind, protocol, _name, address in socket.getaddrinfo(
@@ -147,7 +151,8 @@ class _Line:
             try:
                 plain.settimeout(self._left())
                 plain.connect(address)
-                self._socket = _secured(plain, server_name or place.host) if place.scheme == "https" else plain
+                secure = place.scheme == "https"
+                self._socket = _secured(plain, server_name or place.host, trust) if secure else plain
                 return
             except OSError as error:
                 plain.close()
@@ -204,11 +209,25 @@ class _ReadingEnd(io.RawIOBase):
         return self._line.receive(buffer)
 
 
-def tls_context() -> ssl.SSLContext:
-    """Return what certificates are held against: those the host's system trusts."""
-    return ssl.create_default_context()
+def tls_context(trust: str = "") -> ssl.SSLContext:
+    """Return what certificates are held against: those the host's system trusts, or exactly those in a file.
+
+    With a file a certificate must be one of them, be for the name that is asked, and not have ended.
+    """
+    if not trust:
+        return ssl.create_default_context()
+    found = os.stat(trust)
+    return _pinned(trust, (found.st_mtime_ns, found.st_ino))
 
 
-def _secured(plain: socket.socket, name: str) -> socket.socket:
+@lru_cache(maxsize=8)
+def _pinned(trust: str, _stamp: tuple[int, int]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=trust)
+    # What is trusted is the certificate itself, whoever issued it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _secured(plain: socket.socket, name: str, trust: str) -> socket.socket:
     # The handshake counts against the timeout that the socket has already.
-    return tls_context().wrap_socket(plain, server_hostname=name)
+    return tls_context(trust).wrap_socket(plain, server_hostname=name)

@@ -44,7 +44,8 @@ class HttpChecks:
         try:
             place = place_of(base_url)
             question = question_of(step, host or place.authority, values, passing.headers)
-            seen = ask(place, question, redirects=step.redirects, deadline=deadline_of(step.timeout))
+            limit = deadline_of(step.timeout)
+            seen = ask(place, question, redirects=step.redirects, deadline=limit, trust=passing.trust)
             # Captured first: the reason why an answer does not pass may quote it, and it holds the token.
             found, not_found = captured(step.capture, seen)
             reason = request_reason(step.expect, seen) or not_found

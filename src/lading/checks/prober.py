@@ -6,14 +6,16 @@ import math
 import os
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections import OrderedDict
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
-from lading.checks.exchange import NoAnswer, place_of
+from lading.checks.exchange import NoAnswer, place_of, tls_context
 from lading.checks.smoke import target_of
 from lading.checks.wire import AnswerReader, NotHttp
 from lading.model.errors import LadingError
@@ -28,7 +30,7 @@ IDLE_LIMIT = 8  # idle connections kept for reuse
 
 
 class HttpProber:
-    """Asks each target (plain HTTP) at its rate from a thread of its own, whatever the answers take.
+    """Asks each target at its rate from a thread of its own, whatever the answers take.
 
     Every second request goes over a kept connection, the others over new ones. *Lost* is a request without a complete
     answer within ``timeout`` seconds, with a status of 500 or above, or with 404 where the target's first answer was
@@ -83,6 +85,7 @@ class _Exchange:
         self.unsent = request
         self.began = began
         self.keep = keep
+        self.ready = True  # False until it is connected and secured, where it has to be
         self.reader = AnswerReader()
 
 
@@ -151,6 +154,7 @@ class _Loop(threading.Thread):
             self._lost(_words(error))
             return
         exchange = _Exchange(line, self._target.request(keep=keep), began, keep=keep)
+        exchange.ready = not self._target.secure or isinstance(line, ssl.SSLSocket)
         self._under_way[exchange] = None
         self._selector.register(line, selectors.EVENT_WRITE, exchange)
         self._advance(exchange)
@@ -177,16 +181,19 @@ class _Loop(threading.Thread):
     def _advance(self, exchange: "_Exchange") -> None:
         """Send or read what is possible now."""
         try:
+            self._secure(exchange)
             if exchange.unsent:
                 exchange.unsent = exchange.unsent[exchange.line.send(exchange.unsent) :]
                 if not exchange.unsent:
                     self._selector.modify(exchange.line, selectors.EVENT_READ, exchange)
                 return
-            data = exchange.line.recv(RECEIVE)
-            if data:
-                exchange.reader.feed(data)
-            else:
-                exchange.reader.end()
+            data = self._read(exchange)
+        except ssl.SSLWantReadError:
+            self._selector.modify(exchange.line, selectors.EVENT_READ, exchange)
+            return
+        except ssl.SSLWantWriteError:
+            self._selector.modify(exchange.line, selectors.EVENT_WRITE, exchange)
+            return
         except BlockingIOError:
             return
         except NotHttp as error:
@@ -199,6 +206,31 @@ class _Loop(threading.Thread):
             self._answered(exchange)
         elif not data:
             self._end(exchange, _words(ConnectionError(), begun=exchange.reader.begun))
+
+    def _secure(self, exchange: "_Exchange") -> None:
+        """Go on with the handshake of a connection that needs one and has just been made."""
+        if exchange.ready:
+            return
+        if not _is_connected(exchange.line):
+            raise BlockingIOError
+        line = self._target.secured(exchange.line)
+        if line is not exchange.line:
+            # The plain socket gave its number to the secured one.
+            self._selector.unregister(line.fileno())
+            self._selector.register(line, selectors.EVENT_WRITE, exchange)
+            exchange.line = line
+        line.do_handshake()
+        self._selector.modify(line, selectors.EVENT_WRITE, exchange)
+        exchange.ready = True
+
+    def _read(self, exchange: "_Exchange") -> bytes:
+        """Read what has come, all of it: what TLS holds back already no selector tells of."""
+        while data := exchange.line.recv(RECEIVE):
+            exchange.reader.feed(data)
+            if exchange.reader.complete or not isinstance(exchange.line, ssl.SSLSocket):
+                return data
+        exchange.reader.end()
+        return b""
 
     def _answered(self, exchange: "_Exchange") -> None:
         seconds = time.monotonic() - exchange.began
@@ -244,9 +276,10 @@ class _Target:
 
     def __init__(self, target: ProbeTarget) -> None:
         place = place_of(target.base_url)
-        if place.scheme != "http":
-            raise NoAnswer(f"{target.base_url}: the prober asks over plain HTTP only")
         self._host = (place.host, place.port)
+        self.secure = place.scheme == "https"
+        self._name = urlsplit(f"//{target.host or place.authority}").hostname or place.host
+        self._trust = target.passing.trust
         self._address: tuple[socket.AddressFamily, Any] | None = None
         self._head = (
             f"GET {place.prefix}{target_of(target.path)} HTTP/1.1\r\nHost: {target.host or place.authority}\r\n"
@@ -258,6 +291,13 @@ class _Target:
     def request(self, *, keep: bool) -> bytes:
         """Return a whole request."""
         return self._head + (b"keep-alive\r\n\r\n" if keep else b"close\r\n\r\n")
+
+    def secured(self, line: socket.socket) -> ssl.SSLSocket:
+        """Return a connection that stands with TLS about to begin on it."""
+        if isinstance(line, ssl.SSLSocket):
+            return line
+        context = tls_context(self._trust)
+        return context.wrap_socket(line, server_hostname=self._name, do_handshake_on_connect=False)
 
     def connect(self) -> socket.socket:
         """Begin a connection without waiting for it; raise OSError."""
@@ -280,17 +320,32 @@ class _Target:
 def _is_open(line: socket.socket) -> bool:
     """Tell whether an idle connection still stands: it has neither ended nor anything to say."""
     try:
-        line.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
+        # TLS knows no peeking, and what it might have to say now would belong to no request.
+        line.recv(1, 0 if isinstance(line, ssl.SSLSocket) else socket.MSG_PEEK)
+    except (BlockingIOError, ssl.SSLWantReadError):
         return True
     except OSError:
         return False
     return False
 
 
+def _is_connected(line: socket.socket) -> bool:
+    """Tell whether a connection stands; raise OSError when it failed."""
+    failed = line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if failed:
+        raise OSError(failed, os.strerror(failed))
+    try:
+        line.getpeername()
+    except OSError:
+        return False
+    return True
+
+
 def _words(error: OSError, *, begun: bool = False) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not accepted: {error.verify_message}"
     if isinstance(error, ConnectionError):
         return "connection closed within the answer" if begun else "connection closed before an answer"
     return error.strerror or type(error).__name__

@@ -91,7 +91,7 @@ def _see_sendable(method: str, headers: Mapping[str, str]) -> None:
             raise Unsendable(f"the value of header {name} holds a line break")
 
 
-def ask(place: Place, question: Question, *, redirects: bool, deadline: float) -> Seen:
+def ask(place: Place, question: Question, *, redirects: bool, deadline: float, trust: str = "") -> Seen:
     """Send the question and follow its redirects where wanted, all before ``deadline``; raise :class:`NoAnswer`.
 
     Redirects are followed as browsers do: 303, and 301 or 302 to a POST, turn into a GET without body; cookies set on
@@ -101,7 +101,7 @@ def ask(place: Place, question: Question, *, redirects: bool, deadline: float) -
     name = urlsplit(f"//{host}").hostname
     cookies: dict[str, str] = {}
     for _ in range(REDIRECTS_LIMIT + 1):
-        seen = exchange(place, question, deadline, server_name=name)
+        seen = exchange(place, question, deadline, server_name=name, trust=trust)
         if not (redirects and seen.status in REDIRECTS and "location" in seen.headers):
             return seen
         try:

@@ -12,6 +12,7 @@ from lading.cli.state import State, pass_state
 from lading.client.address import parse_address
 from lading.model.errors import LadingError
 
+CERTIFICATE_SOON = 21 * 86400  # seconds before its end from which a certificate is told of
 UNKNOWN = ("agent-unreachable", "agent-refused", "not-supported")  # errors that leave an environment unknown
 
 
@@ -85,7 +86,7 @@ def _lines(entry: dict[str, Any]) -> list[str]:
         since = f"  since {age(entry['since'])}" if entry.get("since") else ""
         url = f"  {entry['url']}" if entry["url"] else ""
         lines = [f"{name} {entry['release']:<12} {short(entry['digest'])}{url}{since}"]
-    lines += _closed(entry)
+    lines += [*_closed(entry), *_certificate(entry)]
     lines += [f"  {_instance(one)}" for one in entry["instances"]]
     lines += [f"  {said}" for said in map(_job, entry.get("jobs", ())) if said]
     if entry.get("canary"):
@@ -130,6 +131,18 @@ def _job(job: dict[str, Any]) -> str:
         ending = f"missed {count(last['slots'], 'time')}" if last["ending"] == "missed" else last["ending"]
         parts.append(f"last: run {last['id']} {ending.replace('_', ' ')} {age(last['finished'])}")
     return f"{job['name']:<12} {' · '.join(parts)}" if parts else ""
+
+
+def _certificate(entry: dict[str, Any]) -> list[str]:
+    state = entry.get("certificate")
+    if not state:
+        return []
+    if state["not_after"] is None:
+        return [f"  no certificate yet ({state['source']}): {state['trouble'] or 'lading doctor says more'}"]
+    ends = time.strftime("%Y-%m-%d", time.gmtime(state["not_after"]))
+    trouble = f"; a newer one was refused: {state['trouble']}" if state["trouble"] else ""
+    soon = state["not_after"] - time.time() < CERTIFICATE_SOON
+    return [f"  certificate ends {ends}{trouble}"] if soon or trouble else []
 
 
 def _idle(entry: dict[str, Any]) -> str:

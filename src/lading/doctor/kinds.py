@@ -160,6 +160,21 @@ KINDS: Final[dict[str, Kind]] = {
     "port-taken": _problem(
         "Another program holds a port that the router needs.", "end that program, or change the port in agent.toml"
     ),
+    "certificate-missing": _warning(
+        "An environment should answer by TLS and has no certificate yet: browsers refuse to go there.",
+        "see that its domain leads to this host, on ports 80 and 443; traefik.log in the router's directory says more",
+    ),
+    "certificate-ends": _warning(
+        "A certificate ends soon: one from files must be replaced, one by ACME should have been renewed by now.",
+        "put a new one where the manifest says; by ACME: see that the domain leads to this host, and read traefik.log",
+    ),
+    "certificate-ended": _problem(
+        "A certificate has ended: browsers refuse to go there.", "put a new one where the manifest says"
+    ),
+    "certificate-refused": _problem(
+        "A certificate's file changed and does not fit; the one before is still shown.",
+        "put certificate and key there that belong together; they are looked at again at once",
+    ),
     "secrets-unreadable": _problem(
         "Stored secrets cannot be read: nothing that needs them can start again.",
         "restore the key and the files from a backup; the error says which",
@@ -184,7 +199,7 @@ KINDS: Final[dict[str, Kind]] = {
     "clock-free": _warning("No time server sets a host's clock: it will go wrong.", "timedatectl set-ntp true"),
     "port-foreign": _warning(
         "A port that environments with a domain are served on belongs to another program.",
-        "end that program, or change http_port in agent.toml",
+        "end that program, or change http_port or https_port in agent.toml",
     ),
     "sshd-forwarding": _warning(
         "A host's sshd leads to no sockets: its agent is reached by a program there, which is slower.",

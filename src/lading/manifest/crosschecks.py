@@ -250,8 +250,11 @@ def _check_environment_secrets(
     path: Path, environment: dict[str, Any], declared: list[str], findings: Findings
 ) -> None:
     tls = table(environment, "tls")
-    if ("certificate" in tls) != ("key" in tls) or ("acme" in tls and "key" in tls):
-        findings.add((*path, "tls"), "needs either acme, or certificate and key together", "")
+    if isinstance(environment.get("tls"), dict):
+        if ("certificate" in tls) != ("key" in tls) or ("acme" in tls) == ("key" in tls):
+            findings.add((*path, "tls"), "needs either acme, or certificate and key together", "")
+        if "domain" not in environment:
+            findings.add((*path, "tls"), "needs a domain: a certificate is for a name", 'add domain = "example.org"')
     for name, placement in items(environment, "databases"):
         if isinstance(placement, dict):
             _need_secret((*path, "databases", name, "url"), text(placement, "url"), declared, findings)

@@ -4,7 +4,7 @@ from lading.manifest import words
 from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES, named
 from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
-from lading.model.manifest import Access, Environment, Limits, Placement, Requires, SecretSource, Strategy
+from lading.model.manifest import Access, Environment, Limits, Placement, Requires, SecretSource, Strategy, Tls
 
 _STRATEGY = Either(
     Choice("blue-green", "canary", "recreate"),
@@ -171,10 +171,26 @@ _LIMITS = Table(
 _TLS = Table(
     (
         Key("acme", words.MAIL, "Certificates by ACME, with this contact.", example='"ops@example.org"'),
-        Key("certificate", words.SECRET_NAME, "The secret that holds the chain.", example='"TLS_CHAIN"'),
-        Key("key", words.SECRET_NAME, "The secret that holds the key.", example='"TLS_KEY"'),
+        Key(
+            "certificate",
+            words.SECRET_OR_FILE,
+            "The certificate with its chain (PEM): a file on the host, or the secret that holds it.",
+            example='"/etc/ssl/shop.pem"',
+        ),
+        Key(
+            "key",
+            words.SECRET_OR_FILE,
+            "Its private key (PEM): a file on the host, or the secret that holds it.",
+            example='"TLS_KEY"',
+        ),
+        Key(
+            "hsts",
+            Duration(most=2 * 366 * 86400),
+            "For how long browsers are told to come by TLS only; 0 for not at all.",
+            example='"180d"',
+        ),
     ),
-    dict,
+    Tls,
     should='a table such as { acme = "ops@example.org" }',
 )
 

@@ -97,7 +97,6 @@ RULES: tuple[Rule, ...] = (
         "of SQLite, where its build is an image",
     ),
     Rule("environments.*.backup", _LATER, "back up by other means until then"),
-    Rule("environments.*.tls", _LATER, "end TLS in front of the router"),
     Rule("environments.*.requires.restore_tested_within", _LATER, "remove it"),
 )
 

@@ -128,6 +128,12 @@ AGENT = Text(
 SECRET_NAME = Text(
     'the name of a secret such as "SMOKE_TOKEN"', name="secret's name", pattern=SECRET_PATTERN, longest=64, private=True
 )
+SECRET_OR_FILE = Text(
+    'the name of a secret such as "TLS_KEY", or an absolute path such as "/etc/ssl/shop.pem"',
+    name="secret or path",
+    pattern=r"^([A-Z_][A-Z0-9_]{0,63}|/[^\s{}]+)$",
+    private=True,
+)
 VALUE_NAME = Text(
     'the name of a secret or captured value such as "SMOKE_TOKEN", never the value itself',
     name="secret's name",

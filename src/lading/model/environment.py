@@ -216,16 +216,30 @@ class ServiceRoute(msgspec.Struct, frozen=True, kw_only=True):
     affinity: bool = False
 
 
+class RouteTls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How an environment's domain is served by TLS: a certificate by ACME for a contact, or from two files on the host.
+
+    The files are read again when they change. ``hsts`` in seconds, 0 for none.
+    """
+
+    acme: str = ""
+    certificate: str = ""
+    key: str = ""
+    hsts: int = 0
+
+
 class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What stands between visitors and an environment.
 
     ``logins`` are lines of ``user:hash`` (bcrypt, never a plain password), ``allow`` networks; both must let a visitor
-    in where both are given. ``limits`` as in the manifest.
+    in where both are given. ``limits`` as in the manifest. With ``tls`` the domain answers by TLS, and by plain HTTP
+    only where to go instead.
     """
 
     logins: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     limits: Limits = Limits()
+    tls: RouteTls | None = None
 
 
 class Maintenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -242,9 +256,14 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Pass(msgspec.Struct, frozen=True, kw_only=True):
-    """By what the agent's own checks get past an environment's edge: headers to send with every request."""
+    """By what the agent's own checks get past an environment's edge: headers to send with every request.
+
+    ``trust`` is a file with the very certificates that the router shows for the environment, empty where those of the
+    host's system are held against. It is read again when it changes.
+    """
 
     headers: dict[str, Secret] = {}
+    trust: str = ""
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True):

@@ -244,6 +244,23 @@ class Access(_Value, frozen=True, kw_only=True, omit_defaults=True):
     allow: tuple[str, ...] = ()
 
 
+class Tls(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an environment's certificate comes from: by ACME with a contact's mail address, or from a chain and a key,
+    each the name of a secret or the absolute path of a file on the host. ``hsts`` is the time in seconds for which
+    browsers are told to come by TLS only, 0 for not at all.
+    """
+
+    acme: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    hsts: float = 86400.0
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the secrets among its sources."""
+        return tuple(name for name in (self.certificate, self.key) if name is not None and not name.startswith("/"))
+
+
 class Limits(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """What the router lets through: ``rate`` requests a second of one client (``burst`` at once), request bodies of at
     most ``body`` bytes, ``concurrency`` requests at once to each service; None is no limit.
@@ -312,14 +329,14 @@ class Environment(_Value, frozen=True, kw_only=True, omit_defaults=True):
     databases: dict[str, Placement] = {}
     backup: dict[str, Any] = {}
     schedules: bool | None = None
-    tls: dict[str, Any] = {}
+    tls: Tls | None = None
     requires: Requires = Requires()
 
     @property
     def edge_secrets(self) -> tuple[str, ...]:
         """The names of the secrets that are for the router alone."""
         basic = self.access.basic if self.access is not None else None
-        return (basic,) if basic is not None else ()
+        return (*((basic,) if basic is not None else ()), *(self.tls.secrets if self.tls is not None else ()))
 
     def tier_of(self, name: str) -> Tier:
         """Return the tier: what the table says, else ``local`` and ``production`` by name, else ``stage``."""

@@ -6,6 +6,7 @@ make it would stay in the agent's memory, four megabytes.
 """
 
 import datetime
+import json
 import os
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def _files(root: Path) -> tuple[Path, Path]:
 
 def _have_made(root: Path) -> None:
     words = [sys.executable, "-m", "lading.router.certificate", str(root)]
-    environ = {**os.environ, "PYTHONPATH": str(Path(lading.__file__).parent.parent)}
+    environ = program_environment()
     try:
         done = subprocess.run(
             words, env=environ, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MAKING
@@ -49,6 +50,24 @@ def _have_made(root: Path) -> None:
             now="the routes in force are untouched",
             hint=f"see that there is space below {root}, then try again",
         )
+
+
+def program_environment() -> dict[str, str]:
+    """Return the environment in which a program of this package finds it."""
+    return {**os.environ, "PYTHONPATH": str(Path(lading.__file__).parent.parent)}
+
+
+def describe(chain: bytes) -> dict[str, object]:
+    """Return of the first certificate of a chain until when it holds, and for which names it is."""
+    from cryptography import x509
+
+    leaf = x509.load_pem_x509_certificates(chain)[0]
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        dns = names.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        dns = []
+    return {"not_after": leaf.not_valid_after_utc.timestamp(), "names": dns}
 
 
 def make(root: Path) -> None:
@@ -78,4 +97,7 @@ def make(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    if sys.argv[1] == "--describe":
+        sys.stdout.write(json.dumps(describe(sys.stdin.buffer.read())))
+    else:
+        make(Path(sys.argv[1]))

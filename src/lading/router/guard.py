@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from lading.model.environment import Routes
+from lading.router.settings import resolver_of
 
 Plain = dict[str, Any]
 
+HTTPS_PORT = 443
 PASS_HEADER = "X-Lading-Pass"
 PAGE_HEADER = "X-Lading-Page"
 
@@ -72,6 +74,35 @@ def page(routes: Routes, port: int) -> tuple[Plain, Plain]:
     name = f"{routes.environment.replace('/', '~')}~page"
     about = {"headers": {"customRequestHeaders": {PAGE_HEADER: routes.environment}}}
     return {name: about}, {name: {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}]}}}
+
+
+def domain_ways(routes: Routes, router: Plain, rule: str, https_port: int | None) -> dict[str, Plain]:
+    """Return the ways in by an environment's domain: by plain HTTP, or by TLS where it has that."""
+    host = f"Host(`{routes.domain}`) && ({rule})"
+    tls = routes.edge.tls
+    if tls is None:
+        return {"public": {**router, "entryPoints": ["http"], "rule": host}}
+    if https_port is None:
+        return {}
+    secured = {"certResolver": resolver_of(tls.acme)} if tls.acme else {}
+    hsts = [f"{routes.environment.replace('/', '~')}~hsts"] if tls.hsts else []
+    inner = [*hsts, *router.get("middlewares", [])]
+    way: Plain = {**router, "entryPoints": ["https"], "rule": host, "tls": secured}
+    return {"secure": {**way, "middlewares": inner} if inner else way}
+
+
+def redirect(routes: Routes, https_port: int | None) -> tuple[Plain, Plain]:
+    """Return middlewares and router by which plain HTTP leads to TLS, empty for an environment without."""
+    tls = routes.edge.tls
+    if tls is None or https_port is None:
+        return {}, {}
+    label = routes.environment.replace("/", "~")
+    told = {"scheme": "https", "permanent": True} | ({} if https_port == HTTPS_PORT else {"port": str(https_port)})
+    found: Plain = {f"{label}~redirect": {"redirectScheme": told}}
+    if tls.hsts:
+        found[f"{label}~hsts"] = {"headers": {"stsSeconds": tls.hsts}}
+    way = {"entryPoints": ["http"], "rule": f"Host(`{routes.domain}`)", "service": "noop@internal"}
+    return found, {f"{label}~redirect": {**way, "middlewares": [f"{label}~redirect"]}}
 
 
 def routers(name: str, routes: Routes, router: Plain, key: str, own: tuple[str, ...]) -> Iterator[tuple[str, Plain]]:

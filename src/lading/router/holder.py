@@ -168,8 +168,7 @@ class Holder:
         self.missing = {}
         deadline = time.monotonic() + patience
         # All domains before any single environment, should both want one port.
-        http = self.config["http"]
-        own = {} if http is None else {"http": (http["host"], http["port"])}
+        own = {name: (at["host"], at["port"]) for name, at in self.config["public"].items()}
         own |= {f"p{port}": ("127.0.0.1", port) for port in self.config["keep"]}
         for name, (host, port) in own.items():
             why = self.hold(name, host, port, deadline)

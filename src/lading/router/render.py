@@ -40,13 +40,18 @@ def service_name(environment: str, generation: str, service: str) -> str:
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the file depends on besides the routes: the environments' local ports, whether domains are served at all
-    (``public``), the files of the placeholder certificate, seconds between ready checks, the port of the maintenance
-    page; the key of the passes by which our own checks get past an edge (empty: they have none), and this host's
-    addresses that they may come from; by environment and path the ports where requests wait.
+    (``public``) and on which port by TLS, the files of each environment's certificate and of the placeholder, the
+    number of the try at certificates that are still to be obtained (a new one makes the router ask again), seconds
+    between ready checks, the port of the maintenance page; the key of the passes by which our own checks get past an
+    edge (empty: they have none), and this host's addresses that they may come from; by environment and path the ports
+    where requests wait.
     """
 
     ports: Mapping[str, int] = {}
     public: bool = False
+    https_port: int | None = None
+    certificates: Mapping[str, tuple[str, str]] = {}
+    asking: int = 0
     certificate: Mapping[str, str] = {}
     interval: float = 1.0
     pages: int = 0
@@ -58,14 +63,15 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 def render(routes: Mapping[str, Routes], around: Surroundings) -> tuple[bytes, str]:
     """Return the file for all environments and the name of its revision."""
     http = _http(routes, around)
-    name = _revision(http)
+    tls = _tls(routes, around)
+    name = _revision({**http, "tls": tls, **({"asking": around.asking} if around.asking else {})})
     # A router drops empty middlewares, so the two marks do something; no route uses them.
     mark = {"stripPrefix": {"prefixes": ["/lading"]}}
     http["middlewares"] |= {LOADED: mark, name: mark}
     # It refuses empty sections as well.
     body: Plain = {"http": {kind: part for kind, part in http.items() if part}}
-    if around.certificate:
-        body["tls"] = {"stores": {"default": {"defaultCertificate": around.certificate}}}
+    if tls:
+        body["tls"] = tls
     record = _plain(msgspec.json.encode([routes[key] for key in sorted(routes)]))
     # Braces inside the record's strings are written as escapes; outside of strings JSON never doubles them.
     record = record.replace(b"{{", b"\\u007b\\u007b")
@@ -73,6 +79,16 @@ def render(routes: Mapping[str, Routes], around: Surroundings) -> tuple[bytes, s
     if b"{{" in text:
         raise refusal(", ".join(routes), "a value holds '{{', which the router would take for a template")
     return text, name
+
+
+def _tls(routes: Mapping[str, Routes], around: Surroundings) -> Plain:
+    tls: Plain = {}
+    if around.certificate:
+        tls["stores"] = {"default": {"defaultCertificate": around.certificate}}
+    shown = dict.fromkeys(around.certificates[key] for key in sorted(around.certificates) if key in routes)
+    if shown:
+        tls["certificates"] = [{"certFile": chain, "keyFile": key} for chain, key in shown]
+    return tls
 
 
 def _plain(text: bytes) -> bytes:
@@ -108,6 +124,9 @@ def _http(routes: Mapping[str, Routes], around: Surroundings) -> Plain:
         about, page = guard.page(environment, around.pages)
         http["middlewares"] |= about
         http["services"] |= page
+        found, leading = guard.redirect(environment, around.https_port)
+        http["middlewares"] |= found
+        http["routers"] |= leading if around.public else {}
         _add_services(http, environment, around)
         for path in paths_of(environment):
             _add_path(http, environment, path, around)
@@ -131,8 +150,8 @@ def _add_services(http: Plain, routes: Routes, around: Surroundings) -> None:
 
 
 def _cookie(routes: Routes, what: str) -> Plain:
-    # Environments answer by plain HTTP, and a cookie kept to TLS would never come back.
-    return cookie_of(routes.environment, what, secure=False)
+    # Where an environment answers by plain HTTP, a cookie kept to TLS would never come back.
+    return cookie_of(routes.environment, what, secure=routes.edge.tls is not None)
 
 
 def _add_path(http: Plain, routes: Routes, prefix: str, around: Surroundings) -> None:
@@ -160,9 +179,8 @@ def _add_path(http: Plain, routes: Routes, prefix: str, around: Surroundings) ->
     ways: dict[str, Plain] = {}
     if port is not None:
         ways["local"] = {**router, "entryPoints": [f"p{port}"], "rule": rule}
-    if routes.domain is not None and around.public:
-        host = f"Host(`{routes.domain}`) && ({rule})"
-        ways["public"] = {**router, "entryPoints": ["http"], "rule": host}
+    if routes.domain is not None and (around.public or routes.edge.tls is not None):
+        ways |= guard.domain_ways(routes, router, rule, around.https_port)
     for way, made_router in ways.items():
         http["routers"] |= guard.routers(f"{label}~{way}", routes, made_router, around.pass_key, around.own)
 

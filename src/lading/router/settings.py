@@ -1,5 +1,6 @@
 """What an installation decides about its router."""
 
+import hashlib
 import shutil
 import sys
 import sysconfig
@@ -16,7 +17,9 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The ports a router listens on and the limits it works with.
 
     ``pool_size`` local ports on loopback, from ``pool_first`` up (taken ones are skipped); ``http_port`` on
-    ``http_host`` serves environments with a domain. ``grace``: seconds that requests under way may take when the
+    ``http_host`` serves environments with a domain, ``https_port`` those of them with TLS. ``acme_server`` is the
+    directory of the ACME server (empty: Let's Encrypt), ``acme_ca`` a file with what its own TLS is trusted by (empty:
+    the system's). ``grace``: seconds that requests under way may take when the
     router ends; ``confirm_within``: seconds until new routes must be in force; ``check_interval``: seconds between
     ready checks of one instance. ``binary``: path of Traefik, empty for the one installed with Lading.
     """
@@ -24,6 +27,9 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     pool_first: int = 7300
     pool_size: int = 16
     http_port: int | None = None
+    https_port: int | None = None
+    acme_server: str = ""
+    acme_ca: str = ""
     http_host: str = "127.0.0.1"
     grace: float = 10.0
     confirm_within: float = 5.0
@@ -59,28 +65,56 @@ def find_binary(settings: RouterSettings) -> str:
 
 
 class Wants(msgspec.Struct, frozen=True, kw_only=True):
-    """What routes need of the router besides themselves: whether a maintenance page is shown (``pages``)."""
+    """What routes need of the router besides themselves: whether a maintenance page is shown (``pages``), and the
+    contacts for whom certificates are obtained by ACME (``acme``).
+    """
 
     pages: bool = False
+    acme: tuple[str, ...] = ()
 
 
 def wants_of(routes: Iterable[Routes]) -> Wants:
     """Return what these routes need of the router."""
-    return Wants(pages=any(one.maintenance is not None for one in routes))
+    several = list(routes)
+    mails = {one.edge.tls.acme for one in several if one.edge.tls is not None and one.edge.tls.acme}
+    return Wants(pages=any(one.maintenance is not None for one in several), acme=tuple(sorted(mails)))
+
+
+def resolver_of(mail: str) -> str:
+    """Return the name of what obtains certificates for a contact."""
+    return f"acme-{hashlib.sha256(mail.encode()).hexdigest()[:12]}"
+
+
+def _resolver(root: Path, settings: RouterSettings, mail: str) -> dict[str, object]:
+    # By plain HTTP where that is served: it works behind whatever passes port 443 on as it comes.
+    challenge = {"tlsChallenge": {}} if settings.http_port is None else {"httpChallenge": {"entryPoint": "http"}}
+    told: dict[str, object] = {"email": mail, "storage": str(root / "acme.json"), "keyType": "EC256", **challenge}
+    if settings.acme_server:
+        told["caServer"] = settings.acme_server
+    if settings.acme_ca:
+        told["caCertificates"] = [settings.acme_ca]
+    return {"acme": told}
 
 
 def holder_config(root: Path, settings: RouterSettings, keep: list[int], wants: Wants) -> dict[str, object]:
     """Return what the socket holder needs to know; ``keep`` are ports that environments were promised."""
-    http = None if settings.http_port is None else {"host": settings.http_host, "port": settings.http_port}
+    public = {
+        name: {"host": settings.http_host, "port": port}
+        for name, port in (("http", settings.http_port), ("https", settings.https_port))
+        if port is not None
+    }
+    static = _static(root)
+    if wants.acme:
+        static["certificatesResolvers"] = {resolver_of(mail): _resolver(root, settings, mail) for mail in wants.acme}
     last = settings.pool_first + settings.pool_size + POOL_STRETCH
     return {
         "binary": find_binary(settings),
         "grace": settings.grace,
         "pool": {"first": settings.pool_first, "last": min(last, 65535), "size": settings.pool_size},
-        "http": http,
+        "public": public,
         "keep": keep,
         "pages": wants.pages,
-        "static": _static(root),
+        "static": static,
         "entry_point": _entry_point(settings),
     }
 

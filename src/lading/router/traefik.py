@@ -1,29 +1,32 @@
 """The router adapter for Traefik: routes in one file, every switch confirmed, sockets held by a process of its own."""
 
 import contextlib
-import errno
 import fcntl
 import http
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from lading.model.certificates import CertificateState
 from lading.model.environment import Counters, Pass, Routes
 from lading.model.errors import LadingError
+from lading.model.secret import Secret
 from lading.ports.router.rules import check_against, check_routes, port_taken, refusal
 from lading.router.api import Api, last_error, log_size
 from lading.router.certificate import ensure_certificate
+from lading.router.certificates import Certificates
 from lading.router.control import Control, State
+from lading.router.file import RouteFile, on_disk
 from lading.router.identity import read_json, write_whole
-from lading.router.passing import own_addresses, pass_key, pass_of, probe_host
+from lading.router.passing import own_addresses, pass_key, pass_of
 from lading.router.render import Surroundings, names, parse, render
 from lading.router.rooms import Rooms
 from lading.router.settings import RouterSettings, wants_of
 from lading.router.tally import Tally
+from lading.router.ways import missing_of, need_domain, probe_of, url_of
 
-HTTP_PORT = 80
 MISSING_PORT_PATIENCE = 0.5  # seconds to try again for a port that another program held
 RESTORE_LIMIT = 2.0  # seconds to see the earlier routes in force again after a failure
 
@@ -37,13 +40,13 @@ class TraefikRouter:
     def __init__(self, root: Path, *, settings: RouterSettings | None = None) -> None:
         self.root = root.resolve()
         self.settings = settings or RouterSettings()
-        self._control = Control(self.root, self.settings, lambda: wants_of(self._load().values()))
+        self._control = Control(self.root, self.settings, lambda: wants_of(self._file.routes().values()))
         self._tally = Tally()
+        self._certificates = Certificates(self.root)
         self._rooms = Rooms(self.root / "rooms")
         self._threads = threading.RLock()
         self._depth = 0
-        self._file = self.root / "routes" / "routes.yml"
-        self._good = self.root / "routes.good"
+        self._file = RouteFile(self.root)
 
     # life
 
@@ -55,7 +58,7 @@ class TraefikRouter:
         with self._alone():
             since = log_size(self.root / "traefik.log")
             # Those whose requests wait: the file names the ports of their rooms.
-            for routes in self._load().values():
+            for routes in self._file.routes().values():
                 if routes.hold:
                     self._rooms.open(routes)
             self._write_current()
@@ -64,7 +67,7 @@ class TraefikRouter:
             with self._api() as api:
                 if not api.await_revision(revision, self.settings.confirm_within):
                     raise self._unconfirmed("routes last applied", since)
-            self._rooms.settle(self._load())
+            self._rooms.settle(self._file.routes())
 
     def stop(self) -> None:
         """End Traefik and the holder, giving requests under way their grace. Idempotent; routes and ports are kept."""
@@ -74,8 +77,11 @@ class TraefikRouter:
 
     def missing(self) -> Mapping[str, str]:
         """Return the environments whose local port another program holds, with the reason."""
-        missing = self._control.state().missing
-        return {key: missing[f"p{port}"] for key, port in self._ports().items() if f"p{port}" in missing}
+        return missing_of(self._control.state().missing, self._ports())
+
+    def certificates(self) -> Mapping[str, CertificateState]:
+        """Return what is known of the certificate of every environment that answers by TLS."""
+        return self._certificates.states(self._file.routes().values())
 
     def trouble(self) -> str:
         """Return in a few words why nothing can be reached now, empty when holder and Traefik run and answer."""
@@ -91,7 +97,7 @@ class TraefikRouter:
 
     def reserve_port(self, environment: str, wanted: int | None = None) -> int:
         """Return the environment's local port, the same at every call; raise ``port-taken``."""
-        if wanted is not None and wanted == self.settings.http_port:
+        if wanted is not None and wanted in (self.settings.http_port, self.settings.https_port):
             raise port_taken(environment, f"port {wanted} is where every environment with a domain is served")
         with self._alone():
             ports = self._ports()
@@ -122,25 +128,41 @@ class TraefikRouter:
 
     # routes
 
+    def check(self, routes: Routes) -> None:
+        """Raise what :meth:`apply` would raise for these routes, as far as it is known without changing anything."""
+        with self._alone():
+            check_routes(routes)
+            check_against(routes, self._file.routes().values())
+            need_domain(routes, self.settings, self._serving(), self._control)
+            if routes.edge.tls is not None and not routes.edge.tls.acme:
+                self._certificates.take(routes)
+
+    def keep(self, environment: str, name: str, content: Secret) -> str:
+        """Keep something secret for an environment, for the router's user alone, and return the file it lies in."""
+        with self._alone():
+            return self._certificates.keep(environment, name, content)
+
     def apply(self, routes: Routes) -> None:
         """Put an environment's routes in force and return once Traefik serves them; else restore the earlier ones."""
         with self._alone():
             check_routes(routes)
-            in_force = self._load()
+            in_force = self._file.routes()
             check_against(routes, in_force.values())
             self._need_way_in(routes)
+            if routes.edge.tls is not None and not routes.edge.tls.acme:
+                self._certificates.take(routes)
             if routes.hold:
                 self._rooms.open(routes)
             try:
                 self._switch(routes.environment, {**in_force, routes.environment: routes}, routes)
             finally:
                 # Whatever came of it: who waits is passed on to what is in force now.
-                self._rooms.settle(self._load())
+                self._rooms.settle(self._file.routes())
 
     def withdraw(self, environment: str) -> None:
         """Remove all routes of an environment."""
         with self._alone():
-            in_force = self._load()
+            in_force = self._file.routes()
             if environment in in_force:
                 rest = {key: routes for key, routes in in_force.items() if key != environment}
                 self._switch(environment, rest, None)
@@ -148,7 +170,7 @@ class TraefikRouter:
 
     def current(self, environment: str) -> Routes | None:
         """Return the routes in force, as the router's own file has them."""
-        return self._load().get(environment)
+        return self._file.routes().get(environment)
 
     def counters(self, environment: str, generation: str) -> Counters:
         """Return what was counted for a generation; what Traefik cannot say now is answered from the last look."""
@@ -162,31 +184,29 @@ class TraefikRouter:
 
     def url(self, environment: str) -> str:
         """Return where the environment answers, empty without a route."""
-        routes = self._load().get(environment)
+        routes = self._file.routes().get(environment)
         if routes is None:
             return ""
-        if routes.domain is not None and self.settings.http_port is not None:
-            port = self.settings.http_port
-            return f"http://{routes.domain}" + ("" if port == HTTP_PORT else f":{port}")
-        return self._local(routes.environment, routes)
+        return url_of(routes, self.settings) or self._local(routes.environment, routes)
 
     def probe_address(self, environment: str) -> tuple[str, str | None]:
         """Return base URL and Host header by which this host reaches the environment."""
-        routes = self._load().get(environment)
+        routes = self._file.routes().get(environment)
         domain = routes.domain if routes is not None else None
-        if domain is not None and self.settings.http_port is not None:
-            return f"http://{probe_host(self.settings)}:{self.settings.http_port}", domain
-        return self._local(environment, routes), domain
+        base = probe_of(routes, self.settings, self._certificates.trust(routes)) if routes is not None else ""
+        return base or self._local(environment, routes), domain
 
     def pass_for(self, environment: str) -> Pass:
         """Return what to send with requests from this host so that the environment's edge lets them through."""
-        return pass_of(self.root, environment)
+        routes = self._file.routes().get(environment)
+        trust = self._certificates.trust(routes) if routes is not None else ""
+        return msgspec.structs.replace(pass_of(self.root, environment), trust=trust)
 
     # inside
 
     def _promised(self) -> list[int]:
         """Return the ports to hold; an environment that is about to move keeps its old one until it has moved."""
-        in_force = {routes.port for routes in self._load().values() if routes.port is not None}
+        in_force = {routes.port for routes in self._file.routes().values() if routes.port is not None}
         return sorted(in_force.union(self._ports().values()))
 
     @contextlib.contextmanager
@@ -209,20 +229,20 @@ class TraefikRouter:
     def _switch(self, environment: str, wanted: Mapping[str, Routes], routes: Routes | None) -> None:
         """Write the file and confirm it; on failure restore what stood there."""
         self._serving()
-        needed = wants_of([*self._load().values(), *wanted.values()])
-        if needed != wants_of(self._load().values()):
+        needed = wants_of([*self._file.routes().values(), *wanted.values()])
+        if needed != wants_of(self._file.routes().values()):
             self._control.ensure(self._promised(), needed)
-        around = self._around()
+        around = self._around(wanted.values())
         text, revision = render(wanted, around)
-        before = self._file.read_bytes()
+        before = self._file.text()
         since = log_size(self.root / "traefik.log")
         with self._api() as api:
             if text != before:
-                self._write(text)
+                self._file.write(text)
             half = self.settings.confirm_within / 2
             if not api.await_revision(revision, half):
                 # Written once more, in case the kernel dropped the notice of the first time.
-                self._write(text)
+                self._file.write(text)
                 if not api.await_revision(revision, half):
                     self._restore(api, before)
                     raise self._unconfirmed(f"routes of {environment}", since)
@@ -230,29 +250,26 @@ class TraefikRouter:
             if complaint:
                 self._restore(api, before)
                 raise self._unconfirmed(f"routes of {environment}", since, complaint)
-        with contextlib.suppress(OSError):  # the routes are in force all the same; the next change writes it again
-            write_whole(self._good, text)
+        self._file.confirm(text)
+        self._certificates.sweep(wanted.values())
 
     def _write_current(self) -> str:
         """Write the routes in force as today's ports and this version render them; return the revision."""
-        text, revision = render(self._load(), self._around())
-        if not self._file.exists() or self._file.read_bytes() != text:
-            self._write(text)
+        routes = self._file.routes()
+        text, revision = render(routes, self._around(routes.values()))
+        if self._file.text() != text:
+            self._file.write(text)
         return revision
 
-    def _write(self, text: bytes) -> None:
-        # The unfinished file lies outside: Traefik would load the directory once for each of its changes.
-        with _on_disk(self._file):
-            write_whole(self._file, text, scratch=self.root)
-
     def _save_ports(self, ports: Mapping[str, int]) -> None:
-        with _on_disk(self.root / "ports.json"):
+        with on_disk(self.root / "ports.json"):
             write_whole(self.root / "ports.json", msgspec.json.encode(ports, order="sorted"))
 
     def _restore(self, api: Api, before: bytes) -> None:
-        self._write(before)
+        self._file.write(before)
         with contextlib.suppress(ValueError):  # what stood there was broken by hand: nothing to wait for
-            api.await_revision(render(parse(before), self._around())[1], RESTORE_LIMIT)
+            earlier = parse(before)
+            api.await_revision(render(earlier, self._around(earlier.values()))[1], RESTORE_LIMIT)
 
     def _unconfirmed(self, doing: str, since: int, happened: str = "") -> LadingError:
         said = last_error(self.root / "traefik.log", since)
@@ -265,13 +282,6 @@ class TraefikRouter:
             details=(f"last error of the router: {said}",) if said else (),
         )
 
-    def _load(self) -> dict[str, Routes]:
-        """Return the routes in force; those last confirmed when the file was broken by hand."""
-        for file in (self._file, self._good):
-            with contextlib.suppress(OSError, ValueError):
-                return parse(file.read_bytes())
-        return {}
-
     def _serving(self) -> State:
         """Return the holder's state, bringing it up when it or Traefik is down."""
         state = self._control.state()
@@ -280,11 +290,14 @@ class TraefikRouter:
             state = self._control.state()
         return state
 
-    def _around(self) -> Surroundings:
+    def _around(self, routes: Iterable[Routes]) -> Surroundings:
         state = self._control.state()
         return Surroundings(
             ports=self._ports(),
             public=self.settings.http_port is not None and "http" not in state.missing,
+            https_port=self.settings.https_port if "https" not in state.missing else None,
+            certificates=self._certificates.current(routes),
+            asking=self._certificates.asking(routes),
             certificate=ensure_certificate(self.root),
             interval=self.settings.check_interval,
             pages=state.pages,
@@ -309,16 +322,7 @@ class TraefikRouter:
             self.reserve_port(routes.environment, routes.port)
         elif routes.services and (routes.domain is None or self.settings.http_port is None):
             raise refusal(routes.environment, "it has no local port, and no domain that this host serves")
-        if routes.domain is not None and self.settings.http_port is not None:
-            why = self._serving().missing.get("http")
-            if why and "http" in self._control.retry_missing("http", MISSING_PORT_PATIENCE).missing:
-                raise LadingError(
-                    "port-taken",
-                    doing=f"domain {routes.domain} of {routes.environment}",
-                    happened=f"port {self.settings.http_port}, by which domains are served, cannot be had: {why}",
-                    now="the routes in force are untouched",
-                    hint="free the port, or let the agent serve domains on another one (below 1024 only root may)",
-                )
+        need_domain(routes, self.settings, self._serving(), self._control)
 
     def _held(self, environment: str, port: int) -> int:
         """Return a promised port once it is held; raise ``port-taken`` while another program has it."""
@@ -331,7 +335,7 @@ class TraefikRouter:
         return port
 
     def _free(self, environment: str, state: State, others: Mapping[int, str]) -> int:
-        pool = sorted(port for name, port in state.sockets.items() if name != "http" and port not in others)
+        pool = sorted(port for name, port in state.sockets.items() if name.startswith("p") and port not in others)
         if not pool:
             raise port_taken(environment, f"all {len(others)} local ports belong to other environments")
         return pool[0]
@@ -343,19 +347,3 @@ class TraefikRouter:
         if why:
             self._control.ensure(others)
             raise port_taken(environment, f"port {port} cannot be had: {why}")
-
-
-@contextlib.contextmanager
-def _on_disk(file: Path) -> Iterator[None]:
-    """Turn what the file system refuses into an error that says so."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise LadingError(
-            "no-space" if full else "router-failed",
-            doing=f"write {file}",
-            happened=error.strerror or str(error),
-            now="the routes in force are untouched",
-            hint="free some space, then try again" if full else "see who may write there, then try again",
-        ) from error

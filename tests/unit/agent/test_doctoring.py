@@ -13,11 +13,14 @@ from lading.docker import no_engine
 from lading.doctor.engine import EngineSeen
 from lading.doctor.registry import examine
 from lading.journal.sqlite import SqliteJournal
+from lading.model.certificates import CertificateState
 from lading.model.errors import LadingError
 from lading.model.secret import Secret
 from lading.ports.runtime.memory import MemoryRuntime
 from tests.recovery.house import ENVIRONMENT, KEY, PROJECT
 from tests.support_agent import MemoryAgent, ShortDirectory
+
+DAY = 86400.0
 
 
 @pytest.fixture
@@ -54,6 +57,27 @@ def test_a_sound_agent_has_nothing_to_tell(clinic: Clinic) -> None:
     assert wrong(clinic) == []
     subjects = {one.subject for one in examine(OWN, clinic)}
     assert subjects == {"journal", "alerts", "instances", "left over", "router", "secrets"}
+
+
+@pytest.mark.parametrize(
+    ("state", "codes"),
+    [
+        (CertificateState(source="ACME", not_after=30 * DAY), []),
+        (CertificateState(source="ACME", not_after=19 * DAY), ["certificate-ends"]),
+        (CertificateState(source="/a.pem", not_after=19 * DAY), []),
+        (CertificateState(source="/a.pem", not_after=13 * DAY), ["certificate-ends"]),
+        (CertificateState(source="/a.pem", not_after=-1.0), ["certificate-ended"]),
+        (CertificateState(source="/a.pem", not_after=30 * DAY, trouble="no"), ["certificate-refused"]),
+        (CertificateState(source="ACME"), ["certificate-missing"]),
+    ],
+)
+def test_certificates_are_looked_at(clinic: Clinic, state: CertificateState, codes: list[str]) -> None:
+    """What ends soon, has ended, is missing or was refused is told, each with what helps."""
+    ends = state.not_after + clinic.clock.now() if state.not_after is not None else None
+    seen = {KEY: msgspec.structs.replace(state, not_after=ends)}
+    told = wrong(dataclasses.replace(clinic, certificates=lambda: seen))
+    assert [code for code, _ in told] == codes
+    assert all(remedy for _, remedy in told)
 
 
 def test_a_damaged_journal_is_found(clinic: Clinic) -> None:

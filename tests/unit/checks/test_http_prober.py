@@ -198,7 +198,7 @@ def test_rate(server: Server) -> None:
     assert prober.stop("2").requests == 0
 
 
-@pytest.mark.parametrize("base_url", ["https://127.0.0.1:1", "127.0.0.1:nothing", ""])
+@pytest.mark.parametrize("base_url", ["ftp://127.0.0.1:1", "127.0.0.1:nothing", ""])
 def test_what_cannot_be_asked(base_url: str) -> None:
     """A target that the prober cannot ask is refused at once, rather than counted as lost."""
     prober = HttpProber()

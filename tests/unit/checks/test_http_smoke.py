@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from lading.checks import exchange as exchange_module
 from lading.checks.http import HttpChecks
+from lading.model.environment import Pass
 from lading.model.manifest import Auth, Expect, SmokeStep
 from lading.model.secret import Secret
 from lading.ports.checks import Answer
@@ -281,10 +282,15 @@ def test_https(server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatc
         base = f"https://127.0.0.1:{port}"
         server.page("/", 200)
         assert "certificate not accepted" in HttpChecks().request(base, "shop.example.org", step, {}).reason
-        trusting = lambda: ssl.create_default_context(cafile=str(certificate))  # noqa: E731
-        monkeypatch.setattr(exchange_module, "tls_context", trusting)
-        assert HttpChecks().request(base, "shop.example.org", step, {}).passed
-        assert "certificate not accepted" in HttpChecks().request(base, "other.example", step, {}).reason
+        trusting = lambda _trust: ssl.create_default_context(cafile=str(certificate))  # noqa: E731
+        with monkeypatch.context() as patched:
+            patched.setattr(exchange_module, "tls_context", trusting)
+            assert HttpChecks().request(base, "shop.example.org", step, {}).passed
+            assert "certificate not accepted" in HttpChecks().request(base, "other.example", step, {}).reason
+        # The router's own certificate, whoever issued it, and that one alone, for its own name alone.
+        passing = Pass(trust=str(certificate))
+        assert HttpChecks().request(base, "shop.example.org", step, {}, passing).passed
+        assert "certificate not accepted" in HttpChecks().request(base, "other.example", step, {}, passing).reason
 
 
 class TlsFront:

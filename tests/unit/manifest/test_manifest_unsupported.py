@@ -30,7 +30,6 @@ CASES = {
     "environments.stage.host": HEAD + STAGE + 'host = "https://example.org"\n',
     "environments.stage.egress.web": HEAD + STAGE + "egress = { web = [] }\n",
     "environments.stage.backup": HEAD + STAGE + 'backup = { every = "1h" }\n',
-    "environments.stage.tls": HEAD + STAGE + 'tls = { acme = "ops@example.org" }\n',
     "environments.stage.requires.restore_tested_within": HEAD + STAGE + 'requires = { restore_tested_within = "7d" }\n',
 }
 

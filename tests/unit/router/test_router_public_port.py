@@ -33,7 +33,7 @@ def test_domains_are_bound_first(tmp_path: Path) -> None:
     holder = Holder(tmp_path)
     holder.config = {
         "keep": [port],
-        "http": {"host": "127.0.0.1", "port": port},
+        "public": {"http": {"host": "127.0.0.1", "port": port}},
         "pool": {"first": 1, "last": 0, "size": 0},
     }
     try:

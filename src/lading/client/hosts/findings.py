@@ -94,7 +94,7 @@ def _network(facts: Facts) -> Iterator[Finding]:
     for port in (80, 443):
         owner = facts.get(f"port_{port}")
         if owner and owner not in ("traefik", "python3", "python"):
-            remedy = f"end {owner} there, or choose another port: http_port in {HOME}/agent.toml"
+            remedy = f"end {owner} there, or choose another port: http_port, https_port in {HOME}/agent.toml"
             yield found("port-foreign", f"port {port}", f"belongs to {owner}", remedy)
         else:
             yield well(f"port {port}", "the router's" if owner else "free")

@@ -48,6 +48,7 @@ group = "{GROUP}"
 
 [router]
 http_port = 80
+https_port = 443
 """
 
 PACKAGES = "python3 python3-venv"

@@ -32,7 +32,7 @@ def act(context: Context, step: Preflight) -> Done:
             now=f"nothing was touched, {context.serving_now()}",
             hint=problems[0][2],
         )
-    check_edge(context.world, context.key, step.configuration)
+    check_edge(context.world, context.key, step.configuration, context.record().port)
     _require_egress(context)
     for name, database in step.release.manifest.databases.items():
         if database.has_server:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lading.model.environment import Counters, Pass, Routes
+from lading.model.secret import Secret
 
 
 class Router(Protocol):
@@ -25,6 +26,20 @@ class Router(Protocol):
 
     def release_port(self, environment: str) -> None:
         """Give the environment's port back. Idempotent."""
+        ...
+
+    def check(self, routes: Routes) -> None:
+        """Raise what :meth:`apply` would raise for these routes, as far as it can be known without changing anything.
+
+        Their services are not looked at.
+        """
+        ...
+
+    def keep(self, environment: str, name: str, content: Secret) -> str:
+        """Keep something secret for an environment, for the router's user alone, and return the file it lies in.
+
+        The same content gives the same file, which stays as long as routes in force name it.
+        """
         ...
 
     def apply(self, routes: Routes) -> None:

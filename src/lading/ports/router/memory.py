@@ -1,5 +1,6 @@
 """A router without sockets, for tests: it keeps the promises and lets a test break them on purpose."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 
@@ -31,6 +32,7 @@ class MemoryRouter:
         self.applied: list[Routes] = []
         self.withdrawn: list[str] = []
         self.ensured = 0
+        self.kept: dict[str, Secret] = {}
         self._turns = 0
         self._owed = 0.0
         self._routes: dict[str, Routes] = {}
@@ -63,6 +65,18 @@ class MemoryRouter:
         """Give the environment's port back."""
         with self._lock:
             self._ports.pop(environment, None)
+
+    def check(self, routes: Routes) -> None:
+        """Raise what :meth:`apply` would."""
+        with self._lock:
+            check_routes(routes)
+            check_against(routes, self._routes.values())
+
+    def keep(self, environment: str, name: str, content: Secret) -> str:
+        """Remember the content and return a name for it."""
+        file = f"/kept/{environment.replace('/', '~')}-{name}-{hashlib.sha256(content.reveal().encode()).hexdigest()}"
+        self.kept[file] = content
+        return file
 
     def apply(self, routes: Routes) -> None:
         """Put routes in force, or raise ``router-failed`` and keep the earlier ones."""
@@ -114,6 +128,8 @@ class MemoryRouter:
         if routes is None:
             return ""
         if routes.domain is not None and self.http_port is not None:
+            if routes.edge.tls is not None:
+                return f"https://{routes.domain}"
             return f"http://{routes.domain}" + ("" if self.http_port == 80 else f":{self.http_port}")
         port = self._port_of(routes)
         return "" if port is None else f"http://127.0.0.1:{port}"

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from lading.model.environment import Canary, Edge, Routes, ServiceRoute
+from lading.model.environment import Canary, Edge, Routes, RouteTls, ServiceRoute
 from lading.model.errors import LadingError
 
 ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}/[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -16,6 +16,8 @@ PATH = re.compile(r"/[A-Za-z0-9/_.~%@:+,;=-]*")
 PROBE_PATH = re.compile(r"/[!-~]*")
 HOST_HEADER = re.compile(r"[A-Za-z0-9.\-:\[\]]{1,253}")
 LOGIN = re.compile(r"[!-9;-z|~]{1,64}:\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
+MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`|~-]{1,64}@[A-Za-z0-9.-]{1,253}")
+FILE = re.compile(r"/[^\x00-\x20{}\x7f]+")
 HIGHEST_PORT = 65535
 
 
@@ -29,6 +31,8 @@ def check_routes(routes: Routes) -> None:
     if routes.port is not None and not 0 < routes.port <= HIGHEST_PORT:
         raise refusal(key, f"port {routes.port} is not between 1 and {HIGHEST_PORT}")
     _check_edge(key, routes.edge)
+    if routes.edge.tls is not None and routes.domain is None:
+        raise refusal(key, "TLS needs a domain: a certificate is for a name")
     if routes.maintenance is not None and routes.maintenance.retry_after < 1:
         raise refusal(key, "clients should be told to wait a second at least")
     _check_services(key, routes.services, held=routes.hold > 0)
@@ -90,10 +94,23 @@ def _check_edge(key: str, edge: Edge) -> None:
             ipaddress.ip_network(network)
         except ValueError as error:
             raise refusal(key, f"{network!r} is no network that may be let in: {error}") from error
+    if edge.tls is not None:
+        _check_tls(key, edge.tls)
     limits = {name: getattr(edge.limits, name) for name in edge.limits.__struct_fields__}
     for name, value in limits.items():
         if value is not None and not 0 < value < math.inf:
             raise refusal(key, f"the limit {name} should be above zero, got {value}")
+
+
+def _check_tls(key: str, tls: RouteTls) -> None:
+    if bool(tls.acme) == bool(tls.certificate) or bool(tls.certificate) != bool(tls.key):
+        raise refusal(key, "TLS needs either a contact for ACME, or a certificate and its key")
+    if tls.acme:
+        _demand(key, MAIL, tls.acme, "the contact for ACME should be a mail address")
+    for file in filter(None, (tls.certificate, tls.key)):
+        _demand(key, FILE, file, "a certificate's file should be an absolute path")
+    if tls.hsts < 0:
+        raise refusal(key, f"hsts should not be below zero, got {tls.hsts}")
 
 
 def _demand(key: str, pattern: re.Pattern[str], value: str, rule: str) -> re.Match[str]:
