@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import socket
+import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -128,6 +129,8 @@ class Containers:
             layer_dir=lambda diff_id: self.home / "layers" / diff_id,
             open_blob=self._no_blob,
             users=self.home / "users.json",
+            processes=self.home / "process",
+            guard=(sys.executable, "-m", "lading.agent.guard", str(self.home / "docker"), SOCKET),
         )
         return self.runtime
 

@@ -1,15 +1,18 @@
-"""An environment on the process runtime whose programs write to one SQLite database, and migrations of it."""
+"""An environment whose programs write to one SQLite database, as processes or containers, and migrations of it."""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from lading.data.sqlite import SqliteDatabases
 from lading.model.environment import InstanceSpec
 from lading.model.manifest import Database
 from lading.ports.runtime import Held, HeldResult, Run
+from lading.runtime.docker import DockerRuntime
 from lading.runtime.process.identity import stat_of
 from lading.runtime.process.runtime import ProcessRuntime
+from tests.containers import Containers, image_id
 from tests.processes import Processes
 from tests.support import until
 
@@ -132,3 +135,79 @@ class HeldHouse:
 
     def reopen(self) -> ProcessRuntime:
         return self.world.reopen()
+
+
+# The same programs as one file: an image made up by tests has one.
+CONTAINED = f"""
+import sys
+WRITER, MIGRATION = {WRITER!r}, {MIGRATION!r}
+exec(WRITER if sys.argv.pop(1) == "write" else MIGRATION)
+"""
+
+
+class ContainedHouse:
+    """A database of a docker runtime's environment, its writers, and holds of it."""
+
+    def __init__(self, world: Containers) -> None:
+        self.world = world
+        world.use(image_id(program=CONTAINED))
+        self.databases = SqliteDatabases(world.home / "environments")
+        self.url = self.databases.provide("shop", "stage", "main", SQLITE)
+        self.file = Path(self.url.split(":///")[1])
+
+    @property
+    def runtime(self) -> DockerRuntime:
+        return self.world.runtime
+
+    def reopen(self) -> DockerRuntime:
+        return self.world.reopen()
+
+    def spec(self, name: str, command: str) -> InstanceSpec:
+        return self.world.spec(
+            name, port=None, command=command, databases={"DATABASE_URL": self.url}, env={"MODE": "wal"}
+        )
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            self.runtime.start(self.spec(name, "python app.py write"), {})
+            until(lambda name=name: self.said(name), within=20)  # type: ignore[misc]
+
+    def said(self, *names: str) -> set[int]:
+        lines = [line for name in names for line in self.runtime.logs(name, lines=20_000)]
+        return {int(line) for line in lines if line.isdigit()}
+
+    def hold(self, name: str, *, exit_status: int = 0, words: str = "", limit: float = 10.0) -> Held:
+        words = f"leave {exit_status}" if exit_status else words
+        run = Run(name=name, spec=self.spec(name, f"python app.py migrate {words}"), timeout=limit)
+        return Held(name=name, run=run, place=self.databases.custody("shop", "stage", "main", 1), limit=limit)
+
+    def is_changed(self) -> bool:
+        return self.databases.revision("shop", "stage", "main") == ("9c41",)
+
+    def stands_still(self, name: str) -> bool:
+        return bool(self._inspect(name)["State"]["Paused"])
+
+    def writes_on(self, *names: str) -> None:
+        before = max(self.said(*names))
+        until(lambda: max(self.said(*names)) > before + 3, within=20)
+
+    def pause(self, name: str) -> None:
+        self.world.engine.post(f"/containers/{self._inspect(name)['Id']}/pause")
+
+    def rows(self) -> set[int]:
+        with closing(sqlite3.connect(self.file)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            return {row[0] for row in connection.execute("SELECT id FROM rows")}
+
+    def assert_untouched(self, *writers: str) -> None:
+        """Everything that was acknowledged is there, nothing of the migration is, and writers write on."""
+        self.writes_on(*writers)
+        for name in writers:
+            self.runtime.stop(name, grace=0.0)
+        assert self.said(*writers) <= self.rows()
+        assert not self.is_changed()
+
+    def _inspect(self, name: str) -> dict[str, Any]:
+        found = self.world.runtime._instances.inspect(name)
+        assert found is not None
+        return found

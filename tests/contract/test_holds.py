@@ -12,9 +12,10 @@ from lading.ports.database.memory import Data, MemoryDatabases
 from lading.ports.runtime import Held, Run, RunResult
 from lading.ports.runtime.hold_conformance import HoldConformance, House
 from lading.ports.runtime.memory import MemoryRuntime
+from tests.containers import containers, with_engine
 from tests.processes import processes
 from tests.support import until
-from tests.support_holds import HeldHouse
+from tests.support_holds import ContainedHouse, HeldHouse
 
 
 class MemoryHouse:
@@ -106,4 +107,14 @@ class TestProcessHolds(HoldConformance):
         with processes(guard=(sys.executable, "-m", "lading.agent.guard")) as world:
             house = ProcessHouse(world, "wal")
             house.write("first")
+            yield house
+
+
+@with_engine
+class TestDockerHolds(HoldConformance):
+    @pytest.fixture
+    def house(self) -> Iterator[House]:
+        with containers() as world:
+            house = ContainedHouse(world)
+            house.start("first")
             yield house

@@ -228,7 +228,7 @@ def _processes(home: Path, settings: Settings, store: OciStore) -> ProcessRuntim
         data_dir=lambda project, environment: _data(home, project, environment),
         ports=range(table.ports_from, table.ports_from + table.ports),
         users=table.users,
-        guard=(sys.executable, "-m", "lading.agent.guard"),
+        guard=_guard(home, settings),
         # Isolated: nothing that the release or its environment holds may be loaded by it.
         static=(sys.executable, "-IuB", "-m", "lading.static", "--ready", STATIC_READY),
     )
@@ -247,7 +247,14 @@ def _containers(home: Path, settings: Settings, store: OciStore, engine: Engine)
         users=home / "process" / "users.json",
         engine=engine,
         pool=settings.docker.subnets,
+        processes=home / "process",
+        guard=_guard(home, settings),
     )
+
+
+def _guard(home: Path, settings: Settings) -> tuple[str, ...]:
+    """Return the words that start a guard, which lets stand still whatever this host runs of an environment."""
+    return (sys.executable, "-m", "lading.agent.guard", str(home / "docker"), settings.docker.socket)
 
 
 def _router_settings(settings: Settings) -> RouterSettings:

@@ -1,6 +1,8 @@
-"""The guard of a hold: ``python -m lading.agent.guard FOLDER``, what to run on standard input.
+"""The guard of a hold: ``python -m lading.agent.guard [ROOT SOCKET] FOLDER``, what to run on standard input.
 
-A composition of its own, since it outlives the agent: the runtime's hold with the custody of the databases.
+``ROOT`` is the docker runtime's directory, ``SOCKET`` its engine's: processes and containers may write to the same
+database, in an environment that changes from one to the other. A composition of its own, since it outlives the agent:
+the runtimes' holds with the custody of the databases.
 """
 
 import contextlib
@@ -12,8 +14,11 @@ from pathlib import Path
 import msgspec
 
 from lading.data.custody import custody_of
-from lading.runtime.process.hold import Folder, Hold
-from lading.runtime.process.launcher import Prepared
+from lading.docker import Engine
+from lading.runtime.docker.held import ContainerWork, PausedContainers
+from lading.runtime.process.held import ProcessWork, StoppedProcesses
+from lading.runtime.process.hold import Folder, Hold, HoldPlan, Still, Work
+from lading.runtime.process.holds import Order
 
 # A machine that shuts down asks everybody to end; what stands frozen has to be let go first.
 ASKED_TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
@@ -29,9 +34,10 @@ def main() -> int:
     # Requests wait for it, so it goes first, where that may be asked for; what it runs inherits that.
     with contextlib.suppress(OSError):
         os.nice(FIRST)
-    folder = Folder(Path(sys.argv[1]))
+    *engine, place = sys.argv[1:]
+    folder = Folder(Path(place))
     try:
-        order = msgspec.json.decode(sys.stdin.buffer.read(), type=Prepared | None)
+        order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order | None)
     except msgspec.DecodeError:
         # The agent died while it was telling; nothing has begun, and the next one finds that.
         return 1
@@ -40,9 +46,23 @@ def main() -> int:
     if plan is None or lock is None:
         return 1
     folder.sign(lock)
-    Hold(folder, plan, custody_of(plan.place)).carry(order)
+    still, work = _compose(folder, plan, order, *engine)
+    Hold(folder, plan, custody_of(plan.place), still).carry(work, begin=order is not None)
     os.close(lock)
     return 0
+
+
+def _compose(
+    folder: Folder, plan: HoldPlan, order: Order | None, root: str = "", socket: str = ""
+) -> tuple[tuple[Still, ...], Work]:
+    """Return who stands still, and what runs meanwhile."""
+    processes = StoppedProcesses(folder, plan)
+    if not root:
+        return (processes,), ProcessWork(plan, order.process if order is not None else None)
+    containers = PausedContainers(folder, plan, Engine(socket), Path(root))
+    if plan.kind == "image":
+        return (processes, containers), ContainerWork(plan, Engine(socket), Path(root))
+    return (processes, containers), ProcessWork(plan, order.process if order is not None else None)
 
 
 if __name__ == "__main__":

@@ -133,26 +133,18 @@ class Runtimes:
         self._of(run.spec.kind).drop_run(run)
 
     def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
-        """Run while everything else of the environment stands still; refused where that cannot be seen to."""
-        spec = held.run.spec
-        beside = f"{spec.project}-{spec.environment}-r"
-        containers = [state.name for state in self._images.list() if state.running and state.name.startswith(beside)]
-        if spec.kind != "image" and containers:
-            raise LadingError(
-                "step-failed",
-                doing=f"migrating in {held.marker}",
-                happened=f"containers of it run ({', '.join(containers)}), and they cannot be held yet",
-                hint="deploy a release without a new migration as a bundle first, then this one",
-            )
-        return self._of(spec.kind).run_held(held, secrets)
+        """Run while everything else of the environment stands still, processes and containers alike."""
+        return self._of(held.run.spec.kind).run_held(held, secrets)
 
     def unsettled(self, marker: str) -> Sequence[str]:
         """Return the names of an environment's holds that have not come to their end."""
         return (*self._bundles.unsettled(marker), *self._images.unsettled(marker))
 
     def settle(self, name: str) -> HeldResult | None:
-        """Bring a hold to its end; only processes are held yet."""
-        return self._bundles.settle(name)
+        """Bring a hold to its end, whichever runtime knows it: to the other it never began."""
+        ended = [runtime.settle(name) for runtime in (self._bundles, self._images)]
+        told = [result for result in ended if result is not None]
+        return max(told, key=lambda one: (one.outcome != "restored", one.held)) if len(told) == len(ended) else None
 
     def _of(self, kind: str) -> Runtime:
         return self._images if kind == "image" else self._bundles

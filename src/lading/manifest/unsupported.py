@@ -22,12 +22,6 @@ def _without_variable(value: Volume, _manifest: Manifest, _environment: str) -> 
     return value.env is None
 
 
-def _is_of_image(value: str, manifest: Manifest, _environment: str) -> bool:
-    files = [database for database in manifest.databases.values() if not database.has_server]
-    builds = [database.build for database in files if database.migrate == value]
-    return any(build in manifest.build and manifest.build[build].kind == "image" for build in builds)
-
-
 class Rule(NamedTuple):
     """One row: the key (``*`` stands for any name), why it is refused and what to do instead, and when it applies.
 
@@ -88,13 +82,6 @@ RULES: tuple[Rule, ...] = (
         "reach it by ssh: ssh://USER@HOST",
         lambda value, _manifest, _environment: value.startswith("https://"),
         "https://",
-    ),
-    Rule(
-        "databases.*.migrate",
-        "of an SQLite database is done from bundles only: containers are not held during a migration yet",
-        "migrate when the program starts, and leave migrate out, or build a bundle",
-        _is_of_image,
-        "of SQLite, where its build is an image",
     ),
     Rule("environments.*.backup", _LATER, "back up by other means until then"),
     Rule("environments.*.requires.restore_tested_within", _LATER, "remove it"),

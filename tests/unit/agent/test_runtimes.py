@@ -8,8 +8,10 @@ import pytest
 from lading.agent.runtimes import Runtimes
 from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.errors import LadingError
+from lading.model.manifest import Database
 from lading.ports.clock.memory import MemoryClock
-from lading.ports.runtime import Run
+from lading.ports.database.memory import MemoryDatabases
+from lading.ports.runtime import Held, Run
 from lading.ports.runtime.conformance import RuntimeConformance, World
 from lading.ports.runtime.memory import MemoryRuntime
 from tests.contract.test_runtime import MemoryWorld
@@ -29,7 +31,8 @@ class BothWorld(MemoryWorld):
 
     def __init__(self) -> None:
         super().__init__()
-        self.images = MemoryRuntime(MemoryClock())
+        self.databases = MemoryDatabases()
+        self.images = MemoryRuntime(MemoryClock(), custody_of=self.databases.custody_of)
         self.both = Runtimes(self.runtime, self.images)
 
 
@@ -95,3 +98,16 @@ def test_an_image_without_an_engine_is_refused_before_anything_happens() -> None
     assert refused.value.hint == "apt-get install docker.io"
     assert "serving: nothing yet, untouched" in str(refused.value)
     assert agent.world.journal.rollouts() == []
+
+
+def test_a_hold_is_settled_by_whoever_knows_it(both: BothWorld) -> None:
+    """Its end is told whichever runtime carried it; while either carrier is at work, nobody may start anything."""
+    both.databases.provide("shop", "stage", "main", Database(engine="sqlite"))
+    run = Run(name="h", spec=image(both.spec("h")))
+    held = Held(name="h", run=run, place=both.databases.custody("shop", "stage", "main", 1))
+    assert both.both.run_held(held, {}).outcome == "kept"
+    ended = both.both.settle("h")
+    assert ended is not None
+    assert ended.outcome == "kept"
+    both.images.at_work.add("h")
+    assert both.both.settle("h") is None

@@ -25,7 +25,6 @@ CASES = {
     "services.web.volumes.data": HEAD + 'volumes = { data = "/srv/data" }\n' + STAGE,
     "jobs.settle.egress": HEAD + '[jobs.settle]\ncommand = "x"\negress = ["a.example:443"]\n' + STAGE,
     "jobs.settle.volumes.data": HEAD + '[jobs.settle]\ncommand = "x"\nvolumes = { data = "/srv" }\n' + STAGE,
-    "databases.main.migrate": IMAGE + '[databases.main]\nengine = "sqlite"\nenv = "U"\nmigrate = "x"\n' + STAGE,
     "policy": HEAD + '[policy]\ngates = ["ci/tests"]\n' + STAGE,
     "environments.stage.host": HEAD + STAGE + 'host = "https://example.org"\n',
     "environments.stage.egress.web": HEAD + STAGE + "egress = { web = [] }\n",

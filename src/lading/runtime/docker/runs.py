@@ -45,6 +45,17 @@ class Runs:
             self._containers.kill(run.name)
         return self._result(run, secrets, began, in_time=in_time)
 
+    def output(self, name: str) -> str:
+        """Return the last of what was written under a name, also by a container that is gone."""
+        return "\n".join(self._containers.last_lines(name, OUTPUT_LINES))[-OUTPUT_LIMIT:]
+
+    def forget(self, name: str) -> None:
+        """Remove a run's container; its output stays, and its files among those of the last runs."""
+        found = self._containers.inspect(name)
+        if found is not None:
+            self._containers.remove(name)
+            self._note(label(found, names.OUTPUTS))
+
     def _result(self, run: Run, secrets: Mapping[str, Secret], began: float, *, in_time: bool) -> RunResult:
         found = self._containers.inspect(run.name)
         output = self._containers.output(run.name, OUTPUT_LINES)[-OUTPUT_LIMIT:]

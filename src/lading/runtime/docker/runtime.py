@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 from lading.docker import SOCKET, Engine, EngineRefused
 from lading.docker.engine import segment
 from lading.model.environment import InstanceSpec, InstanceState
-from lading.model.errors import LadingError
 from lading.model.release import Platform, Release
 from lading.model.secret import Secret
 from lading.ports.runtime import Ended, Held, HeldResult, Room, Run, RunResult, Written
@@ -19,6 +18,7 @@ from lading.runtime.docker.begun import BegunRuns
 from lading.runtime.docker.containers import Containers, explained
 from lading.runtime.docker.egress.confined import Confined
 from lading.runtime.docker.egress.keeper import Keeper
+from lading.runtime.docker.held import ContainerRunner
 from lading.runtime.docker.images import Images
 from lading.runtime.docker.names import INSTANCE, RUN, Names
 from lading.runtime.docker.networks import POOL, Networks
@@ -26,6 +26,7 @@ from lading.runtime.docker.places import Places
 from lading.runtime.docker.runs import Runs
 from lading.runtime.docker.users import Identities
 from lading.runtime.process import logs, sockets
+from lading.runtime.process.holds import Holds
 from lading.runtime.process.users import Users
 
 LOG_LIMIT = 8 << 20  # bytes kept of what containers of one name wrote that are gone
@@ -51,6 +52,8 @@ class DockerRuntime:
         users: Path,
         engine: Engine | None = None,
         pool: str = POOL,
+        processes: Path | None = None,
+        guard: Sequence[str] = (),
     ) -> None:
         self._root = root
         self._engine = engine or Engine(SOCKET)
@@ -66,6 +69,8 @@ class DockerRuntime:
         self._places = Places(data_dir, layer_dir)
         self._runs = Runs(run_containers, self._begin_run, root / "outputs")
         self._begun = BegunRuns(run_containers, self._begin_run, root / "begun")
+        runner = ContainerRunner(self._make_held, self._runs)
+        self._holds = Holds(root / "holds", processes or root / "processes", guard, runner)
         self._starting = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
 
@@ -155,6 +160,10 @@ class DockerRuntime:
     def _begin_run(self, run: Run, secrets: Mapping[str, Secret]) -> None:
         self._make(RUN, run.name, run.spec, secrets, args=run.args)
 
+    def _make_held(self, run: Run, secrets: Mapping[str, Secret]) -> None:
+        with explained(run.spec, secrets):
+            self._make(RUN, run.name, run.spec, secrets, args=run.args, start=False)
+
     def _make(
         self,
         kind: str,
@@ -166,6 +175,7 @@ class DockerRuntime:
         previous: str = "",
         ended: str = "",
         args: tuple[str, ...] = (),
+        start: bool = True,
     ) -> None:
         """Make a container and start it; one that does not come to run is not left behind."""
         containers = self._containers[kind]
@@ -203,7 +213,8 @@ class DockerRuntime:
             owner = self._identities.owner(user, image, self._names.container(kind, name))
             self._places.share(spec, making.mounts, owner, making.group if making.group is not None else owner)
             self._confine(making)
-            containers.start(name)
+            if start:
+                containers.start(name)
         except BaseException:
             containers.remove(name)
             raise
@@ -329,23 +340,17 @@ class DockerRuntime:
         """Forget a begun run with its files."""
         self._begun.drop(run)
 
-    def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:  # noqa: ARG002
-        """Raise ``not-supported``: containers are not held yet, and a manifest that asks for it is refused before."""
-        raise LadingError(
-            "not-supported",
-            doing=f"migrating in {held.marker}",
-            happened="migrations from images are not done by this version yet",
-            now="nothing was changed",
-            hint="migrate when the program starts, and leave migrate out",
-        )
+    def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
+        """Run while everything else of the environment is paused or stopped; a guard of its own carries it."""
+        return self._holds.run(held, secrets)
 
-    def unsettled(self, marker: str) -> Sequence[str]:  # noqa: ARG002
-        """Return nothing: nothing is held here."""
-        return ()
+    def unsettled(self, marker: str) -> Sequence[str]:
+        """Return the names of an environment's holds that have not come to their end."""
+        return self._holds.unsettled(marker)
 
-    def settle(self, name: str) -> HeldResult:
-        """Return that it never began."""
-        return HeldResult(outcome="restored", reason=f"{name} never began")
+    def settle(self, name: str) -> HeldResult | None:
+        """Bring a hold whose guard died to its end; None while its guard is at work."""
+        return self._holds.settle(name)
 
     # beyond the port
 
@@ -357,6 +362,7 @@ class DockerRuntime:
     def maintain(self) -> None:
         """Cut the logs of what is gone, drop the oldest, keep who is confined so; to be called now and then."""
         self._egress.keep(self._is_there)
+        self._holds.prune()
         kept = sorted(self._root.glob("*logs/*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
         total = 0
         for log in kept:

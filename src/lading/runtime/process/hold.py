@@ -6,14 +6,14 @@ hold, and what stands there says at any moment what whoever comes after it has t
 =============  ==========================================================================================
 ``plan.json``  what is held and until when; written by the agent before it starts the guard
 ``lock``       locked by the guard that is at work, as long as it lives
-``frozen``     a line for every process that was stopped, written before it is stopped
+``frozen``     a line for whoever was made to stand still, written before that
 ``begun``      the database was saved and may have been changed since: only now is there something to restore
 ``undecided``  renamed to the decision, ``kept`` ``restored`` or ``torn``: needs no space on a full disk
 ``result``     the words to the decision
 ``open``       renamed to ``over`` once everybody was let go
 =============  ==========================================================================================
 
-The decision is on disk before the first process is thawed, and nobody is thawed without one. So at every death:
+The decision is on disk before the first of them goes on, and nobody is thawed without one. So at every death:
 
 * before ``begun``: nothing was changed. The next guard thaws, and decides ``restored``.
 * after ``begun``, no decision: nobody but the run wrote to the database since it was saved. The next guard ends the
@@ -31,19 +31,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from lading.model.errors import LadingError
 from lading.ports.database import Custody, Place
 from lading.ports.runtime import HeldResult
-from lading.runtime.process import ending, logs
-from lading.runtime.process.freezing import Family, freeze, thaw
-from lading.runtime.process.identity import Process, boot_id, send, stat_of, wait_end
-from lading.runtime.process.launcher import Prepared
-from lading.runtime.process.records import POLL, Record, Records, sync_directory
+from lading.runtime.process.identity import Process, send, stat_of
+from lading.runtime.process.records import POLL, sync_directory
 
 DECISIONS = ("kept", "restored", "torn")
 RESTORE_RATE = 50e6  # bytes a second that are restored at least: what of the limit is left for it
@@ -54,8 +52,12 @@ TRIES = 3  # of a restore, before the database is given up as torn
 
 
 class HoldPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a hold is about, as it is written for the guard; no secret is in it."""
+    """What a hold is about, as it is written for the guard; no secret is in it.
 
+    ``root`` is where the process runtime keeps its records, ``kind`` what the run is made of: ``bundle``, ``image``.
+    """
+
+    kind: str = "bundle"
     name: str
     marker: str
     run: str
@@ -163,22 +165,17 @@ class Folder:
         """Tell whether a guard was here before."""
         return self.begun() or (self.path / "frozen").exists()
 
-    def note_frozen(self, process: Process) -> None:
-        """Note a process that is about to be stopped."""
+    def note_frozen(self, *words: object) -> None:
+        """Note somebody who is about to be made to stand still, in the words of whoever does it."""
         with (self.path / "frozen").open("a") as file:
-            file.write(f"{boot_id()} {process.pid} {process.start}\n")
+            file.write(" ".join(map(str, words)) + "\n")
 
-    def frozen(self) -> Iterator[Process]:
-        """Yield the processes of this boot that were stopped, or were about to be."""
+    def frozen(self) -> list[list[str]]:
+        """Return whom a guard made to stand still, or was about to."""
         try:
-            lines = (self.path / "frozen").read_text().splitlines()
+            return [line.split() for line in (self.path / "frozen").read_text().splitlines()]
         except FileNotFoundError:
-            return
-        boot = boot_id()
-        for line in lines:
-            words = line.split()
-            if len(words) == 3 and words[0] == boot:
-                yield Process(int(words[1]), int(words[2]))
+            return []
 
     def tell(self, result: HeldResult) -> None:
         """Leave the words to the decision."""
@@ -198,46 +195,74 @@ class Folder:
         return msgspec.structs.replace(told, outcome=decision)
 
 
+class Still(Protocol):
+    """One kind of those that stand still during a hold: processes, containers."""
+
+    def look(self) -> None:
+        """Do what takes long before anybody stands still."""
+        ...
+
+    def freeze(self) -> None:
+        """Make all stand still, each noted before; return once nothing of them runs. Raise ``step-failed``."""
+        ...
+
+    def thaw(self) -> None:
+        """Let those go on that were noted, whoever noted them; quiet about those that are gone."""
+        ...
+
+
+class Work(Protocol):
+    """The run of a hold."""
+
+    def run(self, deadline: float) -> int | None:
+        """Run to the end, which is the deadline at the latest, and return the exit status (None: it was stopped)."""
+        ...
+
+    def end(self) -> None:
+        """End what may go on of it, whoever began it; return once nothing of it runs."""
+        ...
+
+
 class Hold:
     """One hold in the hands of its guard, which holds the folder's lock."""
 
-    def __init__(self, folder: Folder, plan: HoldPlan, custody: Custody) -> None:
+    def __init__(self, folder: Folder, plan: HoldPlan, custody: Custody, still: Sequence[Still]) -> None:
         self._folder = folder
         self._plan = plan
         self._custody = custody
-        root = Path(plan.root)
-        self._instances = Records(root / "instances")
-        self._runs = Records(root / "runs")
+        self._still = tuple(still)
         self._frozen_at: float | None = None
         self._told = HeldResult(outcome="restored")
 
-    def carry(self, prepared: Prepared | None) -> None:
-        """Carry the hold to its end; without a run, or where a guard was before, bring to an end what was left."""
+    def carry(self, work: Work, *, begin: bool) -> None:
+        """Carry the hold to its end; unless ``begin``, or where a guard was before, bring to an end what was left."""
         if self._folder.decision() is not None:
             # Its guard may have died before the decision was safe, and what follows must not outlive it.
             sync_directory(self._folder.path)
-        elif prepared is not None and not self._folder.touched():
-            self._decide("kept" if self._went_well(prepared) else self._put_back())
+        elif begin and not self._folder.touched():
+            self._decide("kept" if self._went_well(work) else self._put_back(work))
         else:
             self._told = HeldResult(outcome="restored", reason="its guard was killed before it was done")
-            self._decide(self._put_back())
-        thaw(self._folder.frozen())
+            self._decide(self._put_back(work))
+        for still in self._still:
+            still.thaw()
         if self._frozen_at is not None:
             self._told = msgspec.structs.replace(self._told, held=round(time.monotonic() - self._frozen_at, 4))
             self._tell()
         self._folder.end()
 
-    def _went_well(self, prepared: Prepared) -> bool:
+    def _went_well(self, work: Work) -> bool:
         try:
             self._custody.prepare()
-            family = Family(self._others())
-            family.members()  # who is a stranger is not looked at again
+            for still in self._still:
+                still.look()
             with self._custody.writing_shut(self._plan.limit):
                 self._frozen_at = time.monotonic()
-                freeze(family, self._folder.note_frozen)
+                for still in self._still:
+                    still.freeze()
                 self._custody.save(self._plan.limit / 2)
             self._folder.begin()
-            status = self._run(prepared, self._frozen_at + self._time_to_run())
+            status = work.run(self._frozen_at + self._time_to_run())
             self._told = HeldResult(outcome="restored", exit_status=status, reason=self._why(status))
             if status == 0:
                 self._custody.secure()
@@ -246,11 +271,11 @@ class Hold:
             return False
         return status == 0
 
-    def _put_back(self) -> str:
+    def _put_back(self, work: Work) -> str:
         """Restore what may have been changed and return what to decide; nobody has written to it since it was saved."""
         if not self._folder.begun():
             return "restored"
-        self._end_run()
+        work.end()
         for _ in range(TRIES):
             try:
                 self._custody.restore()
@@ -273,38 +298,6 @@ class Hold:
             # On a full disk the words are missing; the decision needs no space.
             sys.stderr.write(f"hold {self._plan.name}: {error}\n")
 
-    def _others(self) -> Iterator[tuple[Records, Record]]:
-        for records in (self._instances, self._runs):
-            for record in records.all():
-                if record.marker == self._plan.marker and record.name != self._plan.run:
-                    yield records, record
-
-    # the run
-
-    def _run(self, prepared: Prepared, deadline: float) -> int | None:
-        """Run to the end, which is the deadline at the latest, and return the exit status (None: it was stopped)."""
-        record = prepared.record
-        lock = self._runs.try_lock(record.name)
-        if lock is None:
-            raise LadingError("step-failed", happened=f"the run {record.name} goes on already")
-        path = log_of(self._runs, record.name)
-        path.unlink(missing_ok=True)
-        log = logs.open_log(path)
-        try:
-            came_up = prepared.spawn(self._runs, lock, log)
-        finally:
-            os.close(log)
-            os.close(lock)
-        process = self._runs.running(record) if came_up else None
-        ended = process is None or wait_end(process, max(0.0, deadline - time.monotonic()))
-        ending.end(self._runs, record)
-        return self._runs.exit_status(record) if ended else None
-
-    def _end_run(self) -> None:
-        record = self._runs.read(self._plan.run)
-        if record is not None:
-            ending.end(self._runs, record)
-
     def _time_to_run(self) -> float:
         """Return the seconds after which the run is ended, so that restoring ends within the limit."""
         return max(self._plan.limit / 2, self._plan.limit - restore_time(self._plan.place))
@@ -324,11 +317,6 @@ def restore_time(place: Place) -> float:
         with contextlib.suppress(OSError):
             sizes.append(Path(file).stat().st_size)
     return RESTORE_FLOOR + max(sizes) / RESTORE_RATE
-
-
-def log_of(runs: Records, name: str) -> Path:
-    """Return where a run's output lies."""
-    return runs.folder(name) / "log"
 
 
 def _words(error: Exception) -> str:

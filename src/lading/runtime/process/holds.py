@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -15,7 +16,8 @@ from lading.model.secret import Secret, redact
 from lading.ports.database import Place
 from lading.ports.runtime import Held, HeldResult
 from lading.runtime.process import logs
-from lading.runtime.process.hold import TRIES, Folder, HoldPlan, log_of, restore_time
+from lading.runtime.process.held import log_of
+from lading.runtime.process.hold import TRIES, Folder, HoldPlan, restore_time
 from lading.runtime.process.launcher import Attempt, Launcher, Prepared, explained
 from lading.runtime.process.records import Records, file_name
 from lading.runtime.process.spawn import adopt
@@ -28,28 +30,58 @@ SHOWN = 5  # lines of a guard's log that explain why it ended
 KEPT = 50  # decided holds whose words are kept
 
 
-class Holds:
-    """Holds below one directory. ``guard`` are the words that start a guard; the folder follows them.
+class Order(msgspec.Struct, frozen=True):
+    """What a guard is to begin: a process that was prepared, or the container that was made for the run."""
 
-    A guard is told what to run through its standard input, as that holds secrets; nothing of it is written anywhere.
+    process: Prepared | None = None
+    container: str = ""
+
+
+class Runner(Protocol):
+    """What one runtime does for the runs of its holds."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of artifact whose runs it prepares."""
+        ...
+
+    def order(self, held: Held, secrets: Mapping[str, Secret]) -> Order:
+        """Do all that can be done beforehand, and return what is left to the guard; called again after a death."""
+        ...
+
+    def output(self, run: str) -> str:
+        """Return what a run wrote, as it is."""
+        ...
+
+    def forget(self, run: str) -> None:
+        """Remove what is left of a run whose hold is over, its output excepted."""
+        ...
+
+
+class Holds:
+    """Holds of one runtime, in ``directory``. ``guard`` are the words that start a guard; the folder follows them.
+
+    ``processes`` is where the process runtime keeps its records: whatever is migrated, processes stand still. A guard
+    is told what to run through its standard input, as that may hold secrets; nothing of it is written anywhere.
     """
 
-    def __init__(self, root: Path, launcher: Launcher, runs: Records, guard: Sequence[str]) -> None:
-        self._root = root
-        self._directory = root / "holds"
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        self._launcher = launcher
-        self._runs = runs
+    def __init__(self, directory: Path, processes: Path, guard: Sequence[str], runner: Runner) -> None:
+        self._directory = directory
+        self._processes = processes
         self._guard = tuple(guard)
+        self._runner = runner
 
     def run(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
         """Carry a hold to its end, or join the one of that name, or tell how it ended."""
         folder = self._folder(held.name)
         with explained(held.run.spec):
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.open(self._plan(held))
-        result = self._to_its_end(folder, _patience(held.limit, held.place), lambda: self._prepared(held, secrets))
-        output = logs.tail(log_of(self._runs, held.run.name), OUTPUT_LIMIT).decode(errors="replace")
-        return msgspec.structs.replace(result, output=redact(output, secrets.values()))
+        patience = _patience(held.limit, held.place)
+        result = self._to_its_end(folder, patience, lambda: self._runner.order(held, secrets))
+        output = redact(self._runner.output(held.run.name), secrets.values())
+        self._runner.forget(held.run.name)
+        return msgspec.structs.replace(result, output=output)
 
     def unsettled(self, marker: str) -> Sequence[str]:
         """Return the names of an environment's holds that are not over."""
@@ -69,7 +101,9 @@ class Holds:
             return HeldResult(outcome="restored", reason="it never began")
         if not folder.is_over() and folder.is_locked():
             return None
-        return self._to_its_end(folder, _patience(plan.limit, plan.place), lambda: None)
+        result = self._to_its_end(folder, _patience(plan.limit, plan.place), lambda: None)
+        self._runner.forget(plan.run)
+        return result
 
     def prune(self) -> None:
         """Forget all but the newest of those that are over."""
@@ -79,7 +113,7 @@ class Holds:
 
     # guards
 
-    def _to_its_end(self, folder: Folder, patience: float, prepare: Callable[[], Prepared | None]) -> HeldResult:
+    def _to_its_end(self, folder: Folder, patience: float, prepare: Callable[[], Order | None]) -> HeldResult:
         for _ in range(GUARDS):
             result = folder.result() if folder.is_over() else None
             if result is not None:
@@ -96,7 +130,7 @@ class Holds:
             details=tuple(said),
         )
 
-    def _send(self, folder: Folder, prepared: Prepared | None) -> subprocess.Popen[bytes]:
+    def _send(self, folder: Folder, order: Order | None) -> subprocess.Popen[bytes]:
         """Start a guard in a session of its own; what it is to run goes through a pipe, for secrets are in it."""
         with (folder.path / "log").open("ab") as log:
             guard = subprocess.Popen(
@@ -104,7 +138,7 @@ class Holds:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                cwd=self._root,
+                cwd=self._directory,
                 start_new_session=True,
                 umask=0o077,
             )
@@ -112,7 +146,7 @@ class Holds:
         pipe = guard.stdin
         if pipe is not None:
             with contextlib.suppress(BrokenPipeError):
-                pipe.write(msgspec.json.encode(prepared))
+                pipe.write(msgspec.json.encode(order))
                 pipe.close()
         return guard
 
@@ -127,7 +161,37 @@ class Holds:
                 return
             time.sleep(LOOK)
 
-    def _prepared(self, held: Held, secrets: Mapping[str, Secret]) -> Prepared:
+    def _plan(self, held: Held) -> HoldPlan:
+        return HoldPlan(
+            name=held.name,
+            marker=held.marker,
+            run=held.run.name,
+            place=held.place,
+            limit=held.limit,
+            root=str(self._processes),
+            kind=self._runner.kind,
+        )
+
+    def _folder(self, name: str) -> Folder:
+        return Folder(self._directory / file_name(name))
+
+
+def _patience(limit: float, place: Place) -> float:
+    """Return the seconds that a guard may take: for a moment without a writer, for the hold, for restoring in need."""
+    return 2 * limit + TRIES * restore_time(place) + BEYOND
+
+
+class ProcessRunner:
+    """Prepares runs that are processes."""
+
+    kind = "bundle"
+
+    def __init__(self, launcher: Launcher, runs: Records) -> None:
+        self._launcher = launcher
+        self._runs = runs
+
+    def order(self, held: Held, secrets: Mapping[str, Secret]) -> Order:
+        """Prepare the process, which the guard spawns."""
         attempt = Attempt(
             records=self._runs,
             previous=self._runs.read(held.run.name),
@@ -140,22 +204,11 @@ class Holds:
         lock = self._runs.try_lock(held.run.name)
         if lock is not None:
             os.close(lock)
-        return self._launcher.prepare(held.run.spec, secrets, attempt)
+        return Order(process=self._launcher.prepare(held.run.spec, secrets, attempt))
 
-    def _plan(self, held: Held) -> HoldPlan:
-        return HoldPlan(
-            name=held.name,
-            marker=held.marker,
-            run=held.run.name,
-            place=held.place,
-            limit=held.limit,
-            root=str(self._root),
-        )
+    def output(self, run: str) -> str:
+        """Return the last of what a run wrote."""
+        return logs.tail(log_of(self._runs, run), OUTPUT_LIMIT).decode(errors="replace")
 
-    def _folder(self, name: str) -> Folder:
-        return Folder(self._directory / file_name(name))
-
-
-def _patience(limit: float, place: Place) -> float:
-    """Return the seconds that a guard may take: for a moment without a writer, for the hold, for restoring in need."""
-    return 2 * limit + TRIES * restore_time(place) + BEYOND
+    def forget(self, run: str) -> None:
+        """Leave it: runs are forgotten by their number, with their outputs."""

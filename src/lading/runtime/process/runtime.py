@@ -15,7 +15,7 @@ from lading.model.secret import Secret
 from lading.ports.runtime import Ended, Held, HeldResult, Run, RunResult, Written
 from lading.runtime.process import ending, logs, sockets
 from lading.runtime.process.begun import BegunRuns
-from lading.runtime.process.holds import Holds
+from lading.runtime.process.holds import Holds, ProcessRunner
 from lading.runtime.process.identity import open_handle, wait_end
 from lading.runtime.process.launcher import Attempt, Launcher, explained
 from lading.runtime.process.ports import LOOPBACK, Ports
@@ -65,7 +65,7 @@ class ProcessRuntime:
         runs = Records(root / "runs")
         self._runs = Runs(runs, self._launcher)
         self._begun = BegunRuns(runs, self._launcher)
-        self._holds = Holds(root, self._launcher, runs, guard)
+        self._holds = Holds(root / "holds", root, guard, ProcessRunner(self._launcher, runs))
         self._starting = threading.Lock()  # a port is chosen and recorded by one start at a time
         self._names: dict[str, threading.RLock] = {}
 
