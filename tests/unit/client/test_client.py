@@ -187,7 +187,7 @@ def test_following_takes_up_where_the_stream_broke_off(path: Path) -> None:
         lines = list(follow(agent_on(path), 7))
     assert [line["event"]["seq"] for line in lines[:-1]] == [1, 2, 3]
     assert asked == [
-        "GET /v1/rollouts/7/events?after=0&follow=1",
+        "GET /v1/rollouts/7/events?follow=1",
         "GET /v1/rollouts/7/events?after=2&follow=1",
     ]
 
