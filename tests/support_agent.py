@@ -29,6 +29,7 @@ from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.maintenance import Maintenances
 from lading.agent.policies import Policies
+from lading.agent.registries import Registries
 from lading.agent.releases import ReleaseShelf
 from lading.agent.results import Results
 from lading.agent.rollouts import Rollouts
@@ -91,6 +92,7 @@ class MemoryAgent:
             journal=world.journal,
             store=world.store,
             releases=ReleaseShelf(world.journal, world.store, self._build),
+            registries=Registries(world.store),
             bills=Bills(world.journal, world.signer, keys, world.clock),
             keys=keys,
             policies=Policies(world.journal, world.clock),

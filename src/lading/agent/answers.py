@@ -40,6 +40,21 @@ class MissingBlobs(msgspec.Struct, frozen=True, kw_only=True):
     free: int
 
 
+class Crossed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many blobs crossed between an agent and a registry, and their bytes."""
+
+    blobs: int
+    size: int
+
+
+class CrossingLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a stream: a blob that has crossed and its bytes, and last what crossed in all."""
+
+    blob: str = ""
+    size: int = 0
+    crossed: Crossed | None = None
+
+
 class BlobProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How many of a blob's bytes are here now, and whether that is all of it."""
 

@@ -23,6 +23,7 @@ from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.maintenance import Maintenances
 from lading.agent.policies import Policies
+from lading.agent.registries import Registries
 from lading.agent.releases import Builder, ReleaseShelf
 from lading.agent.results import Results
 from lading.agent.rollouts import Rollouts
@@ -158,6 +159,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         journal=journal,
         store=store,
         releases=ReleaseShelf(journal, store, _builder(home, store, secrets, engine)),
+        registries=Registries(store),
         bills=Bills(journal, world.signer, keys, clock),
         keys=keys,
         policies=Policies(journal, clock),

@@ -16,6 +16,7 @@ from lading.agent.keys import Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.maintenance import Maintenances
 from lading.agent.policies import Policies
+from lading.agent.registries import Registries
 from lading.agent.releases import ReleaseShelf
 from lading.agent.results import Results
 from lading.agent.secret_values import SecretValues
@@ -65,6 +66,7 @@ class AgentService:
     journal: Journal
     store: Store
     releases: ReleaseShelf
+    registries: Registries
     bills: Bills
     keys: Keys
     policies: Policies

@@ -1,5 +1,6 @@
 """Carries a release from one agent to another: only what the other side lacks, in chunks, on after a cut."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -52,6 +53,7 @@ def send_release(release: dict[str, Any], source: Agent, target: Agent, report: 
     later, the same call goes on. Raise ``no-space`` before anything is sent when it would not fit.
     """
     layers = _layers(release)
+    crossed = _by_registry(release, source, target, report)
     missing = target.missing(layers)
     left = {digest: layers[digest] - here for digest, here in missing.items()}
     total = sum(left.values())
@@ -64,7 +66,54 @@ def send_release(release: dict[str, Any], source: Agent, target: Agent, report: 
 
         send_blob(digest, layers[digest], source, target, here, arrived)
     target.put(release_path(release["project"], release["version"]), release)
-    return Transfer(len(missing), len(layers), total)
+    return Transfer(len(missing) + crossed.sent, len(layers), total + crossed.size)
+
+
+def _by_registry(release: dict[str, Any], source: Agent, target: Agent, report: Report | None) -> Transfer:
+    """Let the source push and the target pull what builds with a registry made, as far as the target lacks it."""
+    sent, arrived = 0, 0
+    for repository, blobs in _repositories(release).items():
+        lacking = target.missing(blobs)
+        if not lacking:
+            continue
+        total = sum(blobs[digest] for digest in lacking)
+        _crossed(source, f"{release_path(release['project'], release['version'])}/push", None, None)
+        asked = {"repository": repository, "blobs": {digest: blobs[digest] for digest in lacking}}
+        heard = (lambda size, total=total: report(size, total)) if report is not None else None
+        done = _crossed(target, "/v1/blobs/pull", asked, heard)
+        sent, arrived = sent + done["blobs"], arrived + done["size"]
+    return Transfer(sent, 0, arrived)
+
+
+def _repositories(release: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the blobs, with their sizes, by the repository that their build names."""
+    found: dict[str, dict[str, int]] = {}
+    for artifact in release["artifacts"]:
+        build = release.get("manifest", {}).get("build", {}).get(artifact.get("name"), {})
+        if build.get("registry"):
+            blobs = {layer["digest"]: layer["size"] for layer in artifact["layers"]}
+            found[build["registry"]] = {**found.get(build["registry"], {}), **blobs}
+    return found
+
+
+def _crossed(agent: Agent, path: str, asked: Any, heard: Callable[[int], None] | None) -> dict[str, int]:
+    """Follow blobs between an agent and a registry to the end; ``heard`` gets the bytes that have crossed."""
+    arrived = 0
+    body = None if asked is None else json.dumps(asked).encode()
+    for line in agent.stream("POST", path, body):
+        if "crossed" in line:
+            done: dict[str, int] = line["crossed"]
+            return done
+        arrived += line["size"]
+        if heard is not None:
+            heard(arrived)
+    raise LadingError(
+        "agent-unreachable",
+        doing=f"following the registry's part of a transfer at {agent.address}",
+        happened="the agent broke off before the end",
+        now="what has crossed stays where it is",
+        hint="the same command again goes on",
+    )
 
 
 def send_blob(digest: str, size: int, source: Agent, target: Agent, here: int, arrived: Callable[[int], None]) -> None:

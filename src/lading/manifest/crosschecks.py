@@ -16,7 +16,7 @@ from lading.manifest.references import known_or_say
 from lading.manifest.words import CODE_RULE, CODE_VARIABLES, SECRET_PATTERN
 
 _PLACED = {"url", "resources"}
-_IMAGE_ONLY = ("target", "args", "secrets", "network")
+_IMAGE_ONLY = ("target", "args", "secrets", "network", "registry")
 _OF_PROGRAMS = (
     *("command", "entrypoint", "port", "health", "ready", "env", "volumes", "files", "egress", "aliases"),
     *("user", "home", "relax"),

@@ -141,6 +141,12 @@ BUILDS = named(
                 example='["PIP_TOKEN"]',
             ),
             Key("network", Choice("default", "none", "host"), "The network of the build.", example='"none"'),
+            Key(
+                "registry",
+                words.REPOSITORY,
+                "The repository that the image is pushed to and pulled from by digest; unset: it is sent to the host.",
+                example='"registry.example.org/team/shop"',
+            ),
         ),
         Build,
         foreign={

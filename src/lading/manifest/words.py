@@ -92,6 +92,18 @@ def inside(should: str) -> Text:
 
 
 _ADDRESS_HINT = (r"^https?://", "the path alone: Lading knows where the service listens")
+REPOSITORY = Text(
+    'a repository such as "registry.example.org/team/shop"',
+    name="repository",
+    pattern=r"^(?=[^/]*[.:]|localhost/)[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$",
+    hints=(
+        (r"^https?://", "leave out the scheme"),
+        (r"@|:[^/]*$", "without a tag: an image is named by its digest"),
+        (r"[A-Z]", "write it in small letters"),
+        (r"^[^/]*$", "the registry's host and a path in it"),
+        (r"^(?!localhost/)[^/.:]*/", "begin with the registry's host, such as docker.io"),
+    ),
+)
 COMMAND = Text('a command such as "python -m app.main"', name="command", pattern=r"^[\s\S]*\S[\s\S]*$")
 ANY = Text()
 # Somebody may have put a secret there, so a message never repeats it.

@@ -99,6 +99,9 @@ CODES: Final[dict[str, Code]] = {
         UNEXPECTED,
         "A step of setting a host up failed; what was done before it stays, and what served goes on serving.",
     ),
+    "registry-failed": Code(
+        UNEXPECTED, "A registry refused what it was asked, or could not be reached; what served goes on serving."
+    ),
     "job-failed": Code(JOB_FAILED, "A job was run and failed; its own exit status N is given on as 150 + N."),
     "stuck": Code(STUCK, "The undo failed for good; the old release serves and somebody has to look."),
 }

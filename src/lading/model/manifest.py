@@ -32,6 +32,7 @@ class Build(_Value, frozen=True, kw_only=True, omit_defaults=True):
     args: dict[str, str] = {}
     secrets: tuple[str, ...] = ()
     network: str | None = None
+    registry: str | None = None
 
     @property
     def kind(self) -> Literal["image", "bundle"]:

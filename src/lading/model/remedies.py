@@ -225,6 +225,12 @@ REMEDIES: Final[dict[str, Remedy]] = {
         "The last lines of the step are in the error. Mend what they say; the same command goes on from there, and "
         "`lading host doctor ssh://root@HOST` looks at all of it.",
     ),
+    "registry-failed": Remedy(
+        _UNTOUCHED,
+        "`docker login HOST` as the agent's user, on the machine of the agent that says so: the one that builds must "
+        "write to the repository, the one that is deployed to must read it. Without `registry` in the build, the image "
+        "is sent to the host instead.",
+    ),
     "stuck": Remedy(
         "What served before still serves; nothing is taken away, and nothing more is changed by itself.",
         "`lading status` shows the cause beside ALERT. Mend it, then deploy the release that should serve: "

@@ -1,6 +1,7 @@
 """What crosses between two agents: only what is missing, in chunks, from where a cut left it."""
 
 import hashlib
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -166,3 +167,63 @@ def test_what_is_not_compressed_travels_compressed() -> None:
         send(release(data), Source(data), target)
         assert target.encodings == encodings
         assert digest(data) in target.whole
+
+
+class Shipping(Source):
+    """An agent that pushes to a registry; what it pushed is what the other one can pull."""
+
+    def __init__(self, *blobs: bytes) -> None:
+        super().__init__(*blobs)
+        self.told: list[tuple[str, Any]] = []
+
+    def stream(self, method: str, path: str, body: bytes | None = None) -> Iterator[dict[str, Any]]:
+        self.told.append((path, json.loads(body) if body else None))
+        yield {"crossed": {"blobs": 0, "size": 0}}
+
+
+class Pulling(Target):
+    """An agent that pulls from a registry, or breaks off in the middle."""
+
+    address = "unix:///target"
+
+    def __init__(self, *, breaks: bool = False, has: tuple[bytes, ...] = ()) -> None:
+        super().__init__(has=has)
+        self.breaks = breaks
+        self.told: list[tuple[str, Any]] = []
+
+    def stream(self, method: str, path: str, body: bytes) -> Iterator[dict[str, Any]]:
+        asked = json.loads(body)
+        self.told.append((path, asked))
+        for name, size in asked["blobs"].items():
+            self.whole.add(name)
+            yield {"blob": name, "size": size}
+        if not self.breaks:
+            yield {"crossed": {"blobs": len(asked["blobs"]), "size": sum(asked["blobs"].values())}}
+
+
+def shipped(*blobs: bytes) -> dict[str, Any]:
+    made = release(*blobs)
+    made["artifacts"][0]["name"] = "app"
+    return {**made, "manifest": {"build": {"app": {"registry": "registry.example.org/shop"}}}}
+
+
+def test_with_a_registry_the_source_pushes_and_the_target_pulls() -> None:
+    """By digest, and only what is lacking; nothing crosses between the two agents but the record."""
+    there, missing = blob(500, 1), blob(2500, 2)
+    source, target, heard = Shipping(there, missing), Pulling(has=(there,)), []
+    moved = send(shipped(there, missing), source, target, lambda *told: heard.append(told))
+    assert moved == (1, 2, 2500)
+    assert source.told == [("/v1/releases/shop/v1/push", None)]
+    asked = {"repository": "registry.example.org/shop", "blobs": {digest(missing): 2500}}
+    assert target.told == [("/v1/blobs/pull", asked)]
+    assert (target.sent, heard, target.records) == (0, [(2500, 2500)], ["/v1/releases/shop/v1"])
+    send(shipped(there, missing), source, target)
+    assert (len(source.told), len(target.told)) == (1, 1)
+
+
+def test_a_pull_that_breaks_off_is_no_transfer() -> None:
+    """A stream without its last line is an agent that went away; the record is not sent."""
+    target = Pulling(breaks=True)
+    with pytest.raises(LadingError, match="broke off"):
+        send(shipped(blob(10)), Shipping(blob(10)), target)
+    assert target.records == []
