@@ -7,6 +7,7 @@ import pytest
 from lading.model.errors import LadingError
 from lading.model.manifest import SmokeStep
 from lading.model.secret import MASK, Secret
+from lading.ports.checks import Answer
 from lading.ports.checks.expectations import Seen
 from tests.recovery import house
 from tests.recovery.house import KEY, House
@@ -65,3 +66,16 @@ def test_an_instances_last_words_are_not_those_on_being_probed(monkeypatch: pyte
     words = rollout.error["details"]
     assert words[-1] == "web/1: NameError: name 'sesion' is not defined"
     assert not [line for line in words if "/ready" in line]
+
+
+def test_a_check_that_failed_because_the_instance_died_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the check met is told, and which instance died meanwhile and how; one that lives is not mentioned."""
+    here = _failing(monkeypatch)
+
+    def dies(*_asked: object) -> Answer:
+        here.world.runtime.crash("shop-stage-r1-web-1")  # type: ignore[attr-defined]
+        return Answer(passed=False, reason="502, body: Bad Gateway")
+
+    monkeypatch.setattr(here.world.checks, "request", dies)
+    rollout = here.carry(here.open_deploy("v1"))
+    assert (rollout.error or {})["happened"] == "502, body: Bad Gateway; web/1 died with status -9"

@@ -106,7 +106,17 @@ def _failed(
     return LadingError(
         "smoke-failed",
         doing=f'smoke check "{check.name}" {place} failed',
-        happened=answer.reason,
+        happened="; ".join((answer.reason, *_fallen(context, step.unit))),
         details=words,
         hint=f"lading logs {context.rollout.environment} --rollout {context.rollout.id}",
+    )
+
+
+def _fallen(context: Context, unit: Pinned) -> tuple[str, ...]:
+    """Say which instances died meanwhile, and of what where that is known: it tells more than what a check met."""
+    states = [(spec.label, context.world.runtime.look(spec.name)) for spec in unit.web]
+    return tuple(
+        f"{label} {state.ended or f'died with status {state.exit_status}'}"
+        for label, state in states
+        if state is not None and (state.ended or not state.running)
     )
