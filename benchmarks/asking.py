@@ -20,11 +20,12 @@ class Sighting(NamedTuple):
 class Asker(threading.Thread):
     """Asks ``http://HOST:PORT/PATH`` every 10 ms, over one connection as long as it stands, until it is closed."""
 
-    def __init__(self, port: int, path: str, host: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, path: str, host: str = "127.0.0.1", domain: str = "") -> None:
         super().__init__(daemon=True)
         self._host = host
         self._port = port
         self._path = path
+        self._headers = {"Host": domain} if domain else {}
         self._over = threading.Event()
         self._news = threading.Condition()
         self._seen: list[Sighting] = []
@@ -55,7 +56,7 @@ class Asker(threading.Thread):
 
     def _ask(self, line: http.client.HTTPConnection) -> None:
         asked = time.monotonic()
-        line.request("GET", self._path)
+        line.request("GET", self._path, headers=self._headers)
         answer = line.getresponse()
         answer.read()
         if answer.status == http.client.OK:

@@ -11,6 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+TABLES = RESULTS / "tables"
 PAGE = ROOT / "docs" / "figures.md"
 
 KEYS = ("figure", "value", "unit", "bar", "holds", "command", "n")
@@ -82,6 +83,23 @@ def load_all(order: Sequence[str], folder: Path = RESULTS) -> list[dict[str, Any
     return rows
 
 
+def save_table(name: str, head: Sequence[str], rows: Sequence[Sequence[str]], folder: Path = TABLES) -> Path:
+    """Write a table of words, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    half = path.with_suffix(".part")
+    half.write_text(json.dumps({"head": head, "rows": rows}, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    half.replace(path)
+    return path
+
+
+def load_table(name: str, folder: Path = TABLES) -> dict[str, Any] | None:
+    """Return a table that was kept, None when there is none."""
+    path = folder / f"{name}.json"
+    found: dict[str, Any] | None = json.loads(path.read_text("utf-8")) if path.exists() else None
+    return found
+
+
 # the page
 
 HEAD = """\
@@ -109,13 +127,41 @@ LIMITS = """
 """
 
 
-def page(rows: Sequence[Mapping[str, Any]], machine: str, reasons: Mapping[str, str]) -> str:
-    """Return the Markdown page; ``reasons`` says, by figure, what limits one that misses its bar."""
+BESIDE = """
+## Beside other tools
+
+One run, the same images and load: 240 requests a second in an open loop without retries, half of them over kept
+connections, a third answered after 50 ms, a fifth writes. Deploy and rollback are medians of several turns, from the
+command to the first answer seen from outside; lost requests are those of all turns. The bad release is never ready;
+where a tool has a deadline for it, that is 30 s. The client is killed as soon as a container of the new release was
+made; what is told was seen 15 s later, and again after the same command was given once more. HAProxy is told to try
+again where a server fails, as those who use it so do. What is *quoted* cannot be had from the registries that this
+project uses; those figures are from an earlier measurement of our own, of the same kind.
+
+{table}"""
+
+
+def page(
+    rows: Sequence[Mapping[str, Any]],
+    machine: str,
+    reasons: Mapping[str, str],
+    beside: Mapping[str, Any] | None = None,
+) -> str:
+    """Return the Markdown page; ``reasons`` says, by figure, what limits one that misses its bar.
+
+    ``beside`` is the table of other tools, where they were measured.
+    """
     head = "| figure | bar | value | holds | n | command |\n|---|---|---|---|---|---|\n"
     table = head + "".join(_line(row) for row in rows)
     missed = [row for row in rows if row["holds"] is False]
     lines = "\n".join(f"* **{_cell(row['figure'])}**: {_value(row)}. {_reason(row, reasons)}" for row in missed)
-    return HEAD.format(machine=machine) + "\n" + table + (LIMITS.format(lines=lines) if missed else "")
+    others = BESIDE.format(table=_table(beside)) if beside else ""
+    return HEAD.format(machine=machine) + "\n" + table + others + (LIMITS.format(lines=lines) if missed else "")
+
+
+def _table(told: Mapping[str, Any]) -> str:
+    lines = [told["head"], ["---"] * len(told["head"]), *told["rows"]]
+    return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
 
 
 def _reason(row: Mapping[str, Any], reasons: Mapping[str, str]) -> str:

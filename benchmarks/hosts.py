@@ -78,10 +78,10 @@ def measure(turns: int = TURNS, cuts: int = CUTS) -> list[dict[str, Any]]:
     with House() as house:
         client = Client(house.root / "client")
         house.environ.update(client.environ)
-        with machines(client, "bench") as (machine,), _in_environment(client.environ):
+        with machines(client, "bench") as (machine,), in_environment(client.environ):
             machine.run(f"LADING_HOME=/var/lib/lading {LADING} agent start")
             _prepare(house, machine, client)
-            crossings = [_cross(house, machine, turn) for turn in range(turns)]
+            crossings = [cross(house, machine, changed(house, turn)) for turn in range(turns)]
             times = [_deploy(house, machine, turn) for turn in range(turns)]
             status = in_turns([_status(HERE), _status(THERE)], turns, house.environ, house.project)
             machine.slow(RATE)
@@ -139,7 +139,7 @@ def _prepare(house: House, machine: Machine, client: Client) -> None:
             f"Host {FAR}\n  HostName {machine.address}\n  ProxyCommand {sys.executable} {CABLE} %h %p {DELAY}\n"
         )
     manifest = house.project / "lading.toml"
-    hosts = {HERE: "", THERE: f'host = "{_address(machine)}"\n', FAR: f'host = "{FAR_ADDRESS}"\n'}
+    hosts = {HERE: "", THERE: f'host = "{address_of(machine)}"\n', FAR: f'host = "{FAR_ADDRESS}"\n'}
     tables = (f"\n[environments.{name}]\n{host}{STRATEGY}" for name, host in hosts.items())
     manifest.write_text(manifest.read_text("utf-8") + "".join(tables), "utf-8")
     # Committed: releases are built of it, again and again.
@@ -149,14 +149,21 @@ def _prepare(house: House, machine: Machine, client: Client) -> None:
         house.rollout("deploy", environment)
 
 
-def _address(machine: Machine) -> str:
+def address_of(machine: Machine) -> str:
+    """Return the address of a machine's agent."""
     return f"ssh://root@{machine.address}"
 
 
-def _release(house: House, turn: int) -> dict[str, Any]:
+def changed(house: House, turn: int) -> dict[str, Any]:
+    """Change one line, release it, and return the release as the own agent knows it."""
     change_one_line(house, turn)
+    return released(house)
+
+
+def released(house: House) -> dict[str, Any]:
+    """Release what is committed and return the release as the own agent knows it."""
     version = house.lading("release")[-1]["release"]["version"]
-    found: dict[str, Any] = _own(house).get(release_path("cashback", version))
+    found: dict[str, Any] = _own(house).get(release_path(house.name, version))
     return found
 
 
@@ -164,9 +171,9 @@ def _own(house: House) -> Agent:
     return agent_at(f"unix://{house.home}")
 
 
-def _cross(house: House, machine: Machine, turn: int) -> Crossing:
-    release = _release(house, turn)
-    target = Agent(parse_address(_address(machine)))
+def cross(house: House, machine: Machine, release: dict[str, Any]) -> Crossing:
+    """Send a release to a machine that has the one before, and return what that took."""
+    target = Agent(parse_address(address_of(machine)))
     target.get("/v1/agent")
     before = machine.wire()
     moved = send_release(release, _own(house), target)
@@ -177,17 +184,17 @@ def _cross(house: House, machine: Machine, turn: int) -> Crossing:
 
 def _deploy(house: House, machine: Machine, turn: int) -> Turn:
     """Deploy four new releases: here, there over an open connection, there over none, and far over none."""
-    near, far = _connection(_address(machine)), _connection(FAR_ADDRESS)
+    near, far = connection(address_of(machine)), connection(FAR_ADDRESS)
     near.open()
     far.close()
     here, there = _timed(house, turn, 0, HERE), _timed(house, turn, 1, THERE)
     near.close()
     cold, beyond = _timed(house, turn, 2, THERE), _timed(house, turn, 3, FAR)
-    return Turn(here, there, cold, beyond, _connecting(near), _connecting(far))
+    return Turn(here, there, cold, beyond, connecting(near), connecting(far))
 
 
 def _timed(house: House, turn: int, number: int, environment: str) -> Took:
-    version = _release(house, 1000 + turn * 10 + number)["version"]
+    version = changed(house, 1000 + turn * 10 + number)["version"]
     wait_for_calm()
     began = time.monotonic()
     rollout = house.rollout("deploy", environment, version)
@@ -195,14 +202,16 @@ def _timed(house: House, turn: int, number: int, environment: str) -> Took:
     return Took(whole, whole - rollout["seconds"])
 
 
-def _connecting(connection: Connection) -> float:
-    connection.close()
+def connecting(line: Connection) -> float:
+    """Return the seconds that connecting takes."""
+    line.close()
     began = time.monotonic()
-    connection.open()
+    line.open()
     return time.monotonic() - began
 
 
-def _connection(address: str) -> Connection:
+def connection(address: str) -> Connection:
+    """Return the connection to an agent's host."""
     host = parse_address(address).host
     assert host is not None
     return Connection(host)
@@ -213,7 +222,8 @@ def _status(environment: str) -> list[str]:
 
 
 @contextmanager
-def _in_environment(values: dict[str, str]) -> Iterator[None]:
+def in_environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables for the length of the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

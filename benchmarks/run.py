@@ -26,8 +26,11 @@ CAMPAIGNS = {
         "manifests",
         "hosts",
         "containers",
+        "container_hosts",
+        "five_projects",
+        "peers",
     ),
-    "chaos": ("chaos_matrix", "chaos_faults", "chaos_kills", "chaos_calamities"),
+    "chaos": ("chaos_matrix", "chaos_faults", "chaos_kills", "chaos_calamities", "chaos_containers"),
 }
 ORDER = tuple(name for names in CAMPAIGNS.values() for name in names)
 
@@ -66,7 +69,7 @@ def _mark(row: dict[str, Any]) -> str:
 
 def write_page() -> None:
     """Make docs/figures.md of all kept results."""
-    text = figures.page(figures.load_all(ORDER), figures.machine(), LIMITS)
+    text = figures.page(figures.load_all(ORDER), figures.machine(), LIMITS, figures.load_table("peers"))
     figures.PAGE.write_text(text, "utf-8")
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,18 @@ class TillHouse(House):
             if (self.home / "docker" / "id").exists():
                 clear(Engine(SOCKET), Names(self.home / "docker"))
 
-    def take_till(self, *releases: str) -> None:
-        """Make the till's repository with a tag a release, and build these; the first of them stays checked out."""
+    def take_till(self, *releases: str, more: str = "") -> None:
+        """Make the till's repository with a tag a release, and build these; v1.0.0 stays checked out.
+
+        ``more`` is added to the manifest.
+        """
         self.project.mkdir()
         for file in TILL.iterdir():
             if file.is_file():
                 shutil.copy2(file, self.project)
+        manifest = self.project / "lading.toml"
+        text = manifest.read_text("utf-8").replace('name = "till"', f'name = "{self.name}"')
+        manifest.write_text(text + more, "utf-8")
         self.git("init", "--quiet", "--initial-branch", "main")
         for release in (OLD, NEW, BAD):
             self.write_release(release)
@@ -80,7 +87,7 @@ def program(release: str) -> str:
     return text.replace("READY_AFTER = 1.0", "READY_AFTER = -1.0") if release == BAD else text
 
 
-def floor(like: dict[str, Any], release: str, engine: Engine, asker: type[Asker] = Asker) -> float:
+def floor(like: dict[str, Any], release: str, engine: Engine, asker: Callable[[int, str, str], Asker] = Asker) -> float:
     """Make and start a container like one that serves, by hand, and return the seconds until it is ready.
 
     It has the same image, limits, network and mounts; it is removed again.

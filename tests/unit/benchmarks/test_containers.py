@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import containers, till_house
+from benchmarks import containers, five_projects, till_house
 from benchmarks.containers import Turn, Verdict
 
 STEPS = {"start": 0.4, "ready": 1.0}
@@ -75,3 +75,10 @@ def _ready_after(till: dict[str, Any], seconds: float) -> int:
 
     till["time"] = Clock
     return int(till["ready"]()[0])
+
+
+def test_the_memory_of_agent_and_router_is_one_sum() -> None:
+    """The bar is for all of it together, the holder of the sockets included."""
+    told = five_projects.figures(85.0, [110.0, 14.0], 5)
+    assert (told[0].value, told[0].bar, told[0].holds) == (209.0, "≤ 220", True)
+    assert not five_projects.figures(95.0, [115.0, 14.0], 5)[0].holds

@@ -1,0 +1,142 @@
+"""Containers over SSH: a machine with an engine of its own, what a deploy there adds to the floor there, and bytes.
+
+The machine is a network and a file system of its own on this one, made a host by ``lading host add``.
+"""
+
+import ctypes
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.asking import Asker
+from benchmarks.calm import wait_for_calm
+from benchmarks.containers import rollout
+from benchmarks.figures import Figure, at_most, median, told
+from benchmarks.hosts import Crossing, address_of, connecting, connection, cross, in_environment, released
+from benchmarks.till_house import NEW, OLD, TillHouse, floor, program
+from lading.docker import Engine
+from tests.machines import Client, Machine, machines, missing
+
+ENVIRONMENT = "far"
+DOMAIN = "till.example.org"
+TURNS = 7
+HEALTH = "/health"
+NEW_NETWORK = 0x40000000  # CLONE_NEWNET, of setns
+ALLOWED = 0.5  # seconds beside the floor and connecting
+COMMAND = "python -m benchmarks.run bench container_hosts"
+DEPLOY = f"lading deploy {ENVIRONMENT} {NEW}"
+ROLLBACK = f"lading rollback {ENVIRONMENT}"
+
+
+class Turn(NamedTuple):
+    """Seconds of one turn; ``connecting`` is what each of the two commands had to do first."""
+
+    floor: float
+    deploy: float
+    rollback: float
+    connecting: float
+
+
+class Sent(NamedTuple):
+    """What one changed line cost: the crossing, and the bytes of ``docker save`` of the whole image."""
+
+    crossing: Crossing
+    saved: int
+
+
+class InsideAsker(Asker):
+    """Asks from within a machine's network, where its containers can be reached."""
+
+    def __init__(self, machine: Machine, port: int, path: str, host: str) -> None:
+        super().__init__(port, path, host)
+        self._machine = machine
+
+    def run(self) -> None:
+        # For this thread alone, which makes the connections.
+        with Path(f"/proc/{self._machine.pid}/ns/net").open() as space:
+            if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), NEW_NETWORK):
+                raise OSError(ctypes.get_errno(), "the machine's network cannot be entered")
+        super().run()
+
+
+def measure(turns: int = TURNS) -> list[dict[str, Any]]:
+    """Make a machine a host, deploy there in turns with starts by hand there, then send changes of one line."""
+    if missing():
+        raise RuntimeError(f"no other machine can be made here: {missing()}")
+    with TillHouse() as house:
+        client = Client(house.root / "client")
+        house.environ.update(client.environ)
+        with machines(client, "bench") as (machine,), in_environment(client.environ):
+            host = house.lading("host", "add", address_of(machine), "--carry")[-1]["host"]["address"]
+            where = f'\n[environments.{ENVIRONMENT}]\ntier = "stage"\nhost = "{host}"\ndomain = "{DOMAIN}"\n'
+            house.take_till(OLD, NEW, more=where + 'strategy = { watch = "200ms" }\n')
+            for release in (OLD, NEW, OLD):
+                house.rollout("deploy", ENVIRONMENT, release)
+            taken = [_turn(house, machine) for _ in range(turns)]
+            sent = [_sent(house, machine, turn) for turn in range(turns)]
+    return [figure.plain() for figure in figures(taken, sent)]
+
+
+def figures(taken: list[Turn], sent: list[Sent]) -> list[Figure]:
+    """Return the figures of turns and crossings."""
+    n = len(taken)
+    ground, connect = median([turn.floor for turn in taken]), median([turn.connecting for turn in taken])
+    deploy = median([turn.deploy - turn.connecting for turn in taken])
+    back = median([turn.rollback - turn.connecting for turn in taken])
+    wire = median([one.crossing.wire / (one.crossing.changed + one.crossing.record) for one in sent])
+    share = median([one.crossing.wire / one.saved for one in sent])
+    line = "one-line change of an image over SSH"
+    return [
+        told("containers over SSH: the floor there", ground, "s", "docker create + start", n),
+        told("containers over SSH: connecting", connect, "s", "ssh", n),
+        at_most("containers over SSH: deploy minus connecting minus floor", deploy - ground, "s", ALLOWED, DEPLOY, n),
+        at_most("containers over SSH: (deploy minus connecting) ÷ floor", deploy / ground, "", 1.3, DEPLOY, n),
+        at_most("containers over SSH: rollback minus connecting, previous still up", back, "s", ALLOWED, ROLLBACK, n),
+        at_most(f"{line}: bytes on the wire ÷ (changed layers + manifest)", wire, "", 1.5, COMMAND, len(sent)),
+        at_most(f"{line}: bytes on the wire ÷ docker save", share, "", 0.01, COMMAND, len(sent)),
+        told(f"{line}: on the wire", int(median([one.crossing.wire for one in sent])), "bytes", COMMAND, len(sent)),
+        told(f"{line}: docker save", int(median([one.saved for one in sent])), "bytes", COMMAND, len(sent)),
+    ]
+
+
+def _turn(house: TillHouse, machine: Machine) -> Turn:
+    line = connection(address_of(machine))
+    asking = partial(Asker, 80, HEALTH, machine.address, DOMAIN)
+    wait_for_calm()
+    with asking():
+        ground = floor(_serving(house, machine), OLD, _engine(machine), partial(InsideAsker, machine))
+    line.close()
+    wait_for_calm()
+    deploy, _ = rollout(house, asking, NEW, "deploy", ENVIRONMENT, NEW)
+    line.close()
+    wait_for_calm()
+    back, _ = rollout(house, asking, OLD, "rollback", ENVIRONMENT)
+    return Turn(ground, deploy, back, connecting(line))
+
+
+def _engine(machine: Machine) -> Engine:
+    return Engine(f"/proc/{machine.pid}/root/run/docker.sock")
+
+
+def _serving(house: TillHouse, machine: Machine) -> dict[str, Any]:
+    """Return what the machine's engine knows of the instance that serves."""
+    engine, pid = _engine(machine), house.status(ENVIRONMENT)["instances"][0]["pid"]
+    found = [engine.get(f"/containers/{one['Id']}/json") for one in engine.get("/containers/json")]
+    serving: dict[str, Any] = next(one for one in found if one["State"]["Pid"] == pid)
+    return serving
+
+
+def _sent(house: TillHouse, machine: Machine, turn: int) -> Sent:
+    file = house.project / "till.py"
+    file.write_text(f"{program(OLD)}\nTURN = {turn}\n", "utf-8")
+    house.git("commit", "--quiet", "--all", "--message", f"turn {turn}")
+    return Sent(cross(house, machine, released(house)), _saved())
+
+
+def _saved() -> int:
+    """Return the bytes of ``docker save`` of the image that was built last."""
+    size = 0
+    with Engine().stream("GET", "/images/lading-build%2Ftill:app/get", timeout=600.0) as answer:
+        while piece := answer.read(1 << 20):
+            size += len(piece)
+    return size
