@@ -35,6 +35,7 @@ from lading.agent.results import Results
 from lading.agent.rollouts import Rollouts
 from lading.agent.secret_values import SecretValues
 from lading.agent.service import AgentService
+from lading.agent.stacks import SideStacks
 from lading.agent.status import Status
 from lading.bill.keys import KeyRing
 from lading.build.report import Report
@@ -44,6 +45,7 @@ from lading.model.interface import API_VERSION, SOCKET
 from lading.model.manifest import Manifest
 from lading.model.release import Artifact, Release, artifact_digest, release_digest
 from lading.ports.sources.memory import MemorySources
+from lading.ports.stacks.memory import MemoryStacks
 from lading.ports.store.memory import make_layer
 from tests.recovery.house import House
 from tests.support import until
@@ -73,6 +75,7 @@ class MemoryAgent:
         keys = Keys(world.journal, ring, world.clock)
         locks = Locks()
         self.sources = MemorySources()
+        self.stacks = MemoryStacks()
         self.rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), self.changes, locks, self.sources)
         self.jobs = Jobs(world, locks, world.secrets.all_values)
         self.service = AgentService(
@@ -97,6 +100,7 @@ class MemoryAgent:
             keys=keys,
             policies=Policies(world.journal, world.clock),
             secrets=SecretValues(world.journal, world.secrets, world.clock),
+            stacks=SideStacks(self.stacks, world.journal, world.secrets, self.sources, world.clock),
             status=Status(world.journal, world.runtime, world.router, world.clock),
             maintenances=Maintenances(world, locks),
             downs=Downs(world, self.rollouts.admission, locks, self._data, self.jobs.end_all),

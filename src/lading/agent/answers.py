@@ -14,6 +14,7 @@ from lading.model.plan import Plan
 from lading.model.release import Release
 from lading.model.rollout import Event, Outcome
 from lading.ports.journal import Audit
+from lading.ports.stacks import StackState
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -478,6 +479,19 @@ class InstanceLog(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     rollout: int
     lines: tuple[str, ...]
+
+
+class StackStates(msgspec.Struct, frozen=True, kw_only=True):
+    """The stacks of an environment, by name."""
+
+    stacks: tuple[StackState, ...]
+
+
+class StackLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a stack's coming up: an event, and last the stack."""
+
+    event: dict[str, Any] | None = None
+    stack: StackState | None = None
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ from lading.agent.scheduler import Scheduler
 from lading.agent.secret_values import SecretValues
 from lading.agent.service import AgentService
 from lading.agent.settings import Settings, read_settings
+from lading.agent.stacks import SideStacks
 from lading.agent.status import Status
 from lading.agent.supervisor import Supervisor
 from lading.agent.upkeep import JournalUpkeep
@@ -164,6 +165,9 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         keys=keys,
         policies=Policies(journal, clock),
         secrets=SecretValues(journal, secrets, clock),
+        stacks=SideStacks(
+            containers.stacks(home / "stacks", home / "process" / "users.json"), journal, secrets, sources, clock
+        ),
         status=status,
         maintenances=Maintenances(world, locks),
         downs=Downs(world, rollouts.admission, locks, lambda project, name: _data(home, project, name), jobs.end_all),

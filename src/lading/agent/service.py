@@ -20,6 +20,7 @@ from lading.agent.registries import Registries
 from lading.agent.releases import ReleaseShelf
 from lading.agent.results import Results
 from lading.agent.secret_values import SecretValues
+from lading.agent.stacks import SideStacks
 from lading.agent.status import Status
 from lading.doctor.finding import Finding
 from lading.model.errors import LadingError
@@ -71,6 +72,7 @@ class AgentService:
     keys: Keys
     policies: Policies
     secrets: SecretValues
+    stacks: SideStacks
     status: Status
     downs: Downs
     maintenances: Maintenances

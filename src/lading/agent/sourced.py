@@ -4,7 +4,7 @@ So what follows is the same for all secrets: a rollout pins versions, a rollback
 anybody, and every value is known where something is masked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from lading.model.environment import EnvironmentRecord
@@ -34,27 +34,34 @@ class Sourced:
 
     def take(self, record: EnvironmentRecord, table: Environment, manifest: Manifest, who: str) -> Known:
         """Fetch and store what is new; return the versions. Raise ``secret-source`` with nothing stored."""
-        fetched = self._fetch(record, table, manifest)
-        before = self._secrets.versions(record.key)
-        stored = self._secrets.put(record.key, fetched) if fetched else {}
+        return self.take_named(record.key, table, _named(manifest), who)
+
+    def take_named(self, key: str, table: Environment, named: Collection[str], who: str) -> Known:
+        """Fetch and store what is new of some secrets of an environment (``project/name``); return all versions."""
+        fetched = self._fetch(key, table, named)
+        before = self._secrets.versions(key)
+        stored = self._secrets.put(key, fetched) if fetched else {}
         changed = {name: version for name, version in stored.items() if before.get(name) != version}
         if changed:
             places = {name: table.secrets[name].kind for name in changed}
-            data = {"environment": record.key, "versions": changed, "from": places}
+            data = {"environment": key, "versions": changed, "from": places}
             self._journal.audit(Audit(at=self._clock.now(), who=who, act="secrets set", data=data))
         return Known({**before, **stored})
 
     def look(self, record: EnvironmentRecord, table: Environment, manifest: Manifest) -> Known:
         """Fetch and return the versions that there would be, with nothing stored."""
-        fetched = self._fetch(record, table, manifest)
+        fetched = self._fetch(record.key, table, _named(manifest))
         before = self._secrets.versions(record.key)
         fresh = {name: value for name, value in fetched.items() if not self._is_stored(record, before, name, value)}
         return Known({**before, **{name: before.get(name, 0) + 1 for name in fresh}}, fresh)
 
-    def _fetch(self, record: EnvironmentRecord, table: Environment, manifest: Manifest) -> Mapping[str, Secret]:
-        named = {*manifest.secrets.required, *manifest.secrets.optional}
+    def _fetch(self, key: str, table: Environment, named: Collection[str]) -> Mapping[str, Secret]:
         wanted = {name: source for name, source in table.secrets.items() if name in named}
-        return self._sources.fetch(record.key, wanted) if wanted else {}
+        return self._sources.fetch(key, wanted) if wanted else {}
 
     def _is_stored(self, record: EnvironmentRecord, versions: Mapping[str, int], name: str, value: Secret) -> bool:
         return name in versions and self._secrets.get(record.key, name, versions[name]) == value
+
+
+def _named(manifest: Manifest) -> Collection[str]:
+    return {*manifest.secrets.required, *manifest.secrets.optional}

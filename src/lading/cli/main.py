@@ -46,6 +46,7 @@ COMMANDS = {
     "trust": "lading.cli.trust",
     "policy": "lading.cli.policy",
     "secrets": "lading.cli.secrets",
+    "stack": "lading.cli.stack",
     "host": "lading.cli.host",
     "agent": "lading.cli.agent",
     "explain": "lading.cli.explain",

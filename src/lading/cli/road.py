@@ -51,7 +51,7 @@ ROAD: dict[str, tuple[Row, ...]] = {
         Row("secrets, maintenance", "an environment's secrets; close it"),
         Row("policy, trust", "what an agent demands, and whom it believes"),
         Row("approve, attest, revoke", "add to a release's bill, or take it back"),
-        Row("host, agent", "machines to deploy to; the daemon there"),
+        Row("host, agent, stack", "machines; the daemon there; a compose file beside it"),
         Row("completion", "complete commands and names in your shell"),
     ),
 }
@@ -60,6 +60,7 @@ ROAD: dict[str, tuple[Row, ...]] = {
 ELSEWHERE = {
     "abort": "cancel",
     "apply": "deploy",
+    "compose": "stack",
     "attach": "follow",
     "build": "release",
     "compare": "diff",

@@ -36,6 +36,7 @@ def cross_check(data: dict[str, Any], findings: Findings) -> None:
         _check_variables,
         _check_secrets,
         _check_environments,
+        _check_stacks,
         check_smoke,
     ):
         check(data, findings)
@@ -196,8 +197,22 @@ def _variables(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
 
 
 def declared_secrets(data: dict[str, Any]) -> list[str]:
-    """Return the names in [secrets]."""
-    return [name for key in ("required", "optional") for _, name in listed(table(data, "secrets"), key)]
+    """Return the names in [secrets], and those that stacks have for themselves."""
+    own = [name for _, stack in tables(data, "stacks") for _, name in listed(stack, "secrets")]
+    return [*(name for key in ("required", "optional") for _, name in listed(table(data, "secrets"), key)), *own]
+
+
+def _check_stacks(data: dict[str, Any], findings: Findings) -> None:
+    taken = {str(path[1]) for path, _ in tables(data, "services")}
+    taken |= {name for _, service in tables(data, "services") for _, name in listed(service, "aliases")}
+    for path, stack in tables(data, "stacks"):
+        for alias, _ in items(stack, "aliases"):
+            if alias in taken:
+                findings.add((*path, "aliases", alias), "is the name of something else already", "choose another name")
+            taken.add(alias)
+        for name, _ in items(stack, "env"):
+            if name in {secret for _, secret in listed(stack, "secrets")}:
+                findings.add((*path, "env", name), "is among its secrets too", "keep it in one of them")
 
 
 def _check_secrets(data: dict[str, Any], findings: Findings) -> None:

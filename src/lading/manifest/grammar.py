@@ -5,8 +5,8 @@ from lading.manifest.grammar_environments import AGE, APPROVALS, ENVIRONMENT, GA
 from lading.manifest.grammar_release import BUILDS, DATABASES, JOBS, RESOURCES, SERVICES, VARIABLES, named
 from lading.manifest.grammar_smoke import SMOKE
 from lading.manifest.kinds import Flag
-from lading.manifest.tables import Key, ListOf, Table
-from lading.model.manifest import Manifest, Project, Secrets, Size
+from lading.manifest.tables import Key, ListOf, MapOf, Table
+from lading.model.manifest import Manifest, Project, Secrets, Size, Stack
 
 _PROJECT = Table(
     (
@@ -42,6 +42,48 @@ def _size(**fields: object) -> Size:
 
 _SIZES = named(Table(tuple(RESOURCES.keys.values()), _size, should=RESOURCES.should), "[sizes.large]")
 
+_STACKS = named(
+    Table(
+        (
+            Key(
+                "compose",
+                words.inside('the path of a compose file such as "langfuse/compose.yml"'),
+                "The compose file; what lies beside it goes along.",
+                example='"langfuse/compose.yml"',
+                required=True,
+            ),
+            Key(
+                "aliases",
+                MapOf(
+                    words.STACK_SERVICE,
+                    'a table such as { langfuse = "web" }',
+                    names=words.NAME_PATTERN,
+                    name_rule=words.NAME_RULE,
+                ),
+                "Names by which the project's services reach services of the stack.",
+                example='{ langfuse = "web" }',
+            ),
+            Key("env", VARIABLES, "Variables that the file is filled with.", example='{ LOG_LEVEL = "info" }'),
+            Key(
+                "secrets",
+                _SECRET_NAMES,
+                "Secrets of the environment that the file is filled with.",
+                example='["LANGFUSE_SALT"]',
+            ),
+            Key(
+                "publish",
+                ListOf(words.STACK_SERVICE, 'a list of services such as ["web"]', unique=True),
+                "Services of the stack whose ports stay published, on 127.0.0.1 unless the file says where.",
+                example='["web"]',
+            ),
+        ),
+        Stack,
+        should='a table such as [stacks.langfuse] with compose = "langfuse/compose.yml"',
+        foreign={"file": "compose", "compose_file": "compose", "ports": "publish", "environment": "env"},
+    ),
+    "[stacks.langfuse]",
+)
+
 _POLICY = Table(
     (
         Key("gates", GATES, "Gates that every environment demands.", example='["ci/tests"]'),
@@ -76,6 +118,12 @@ MANIFEST = Table(
         Key("env", VARIABLES, "Variables of all services and jobs.", example='{ LOG_LEVEL = "info" }'),
         Key("secrets", _SECRETS, "Names of secrets; values never stand here.", example='{ required = ["JWT_KEY"] }'),
         Key("sizes", _SIZES, "Resource profiles for jobs.", example='{ large = { cpu = 4, memory = "8GiB" } }'),
+        Key(
+            "stacks",
+            _STACKS,
+            "What runs beside the project from a compose file of its own, untouched by rollouts.",
+            example='{ langfuse = { compose = "langfuse/compose.yml" } }',
+        ),
         Key("environments", named(ENVIRONMENT, "[environments.stage]"), "Where it runs.", example="{ stage = {} }"),
         Key(
             "policy",
@@ -94,6 +142,7 @@ MANIFEST = Table(
         "builds": "build",
         "secret": "secrets",
         "size": "sizes",
+        "stack": "stacks",
         "name": "name in [project]",
         "variables": "env",
         "checks": "[[smoke]]",

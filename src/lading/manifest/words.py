@@ -178,5 +178,8 @@ NETWORK = Text(
 GATE = Text('the name of a gate such as "ci/tests"', name="gate", pattern=r"^[a-z0-9][a-z0-9._/-]*$", longest=80)
 USER = Text('a user such as "10001" or "app"', name="user", pattern=r"^[a-z0-9_][a-z0-9_-]*(:[a-z0-9_][a-z0-9_-]*)?$")
 ALIAS = Text('a host name such as "db"', name="host", pattern=rf"^{_DOMAIN}$", longest=253, hints=_DOMAIN_HINTS)
+STACK_SERVICE = Text(
+    'a service of the compose file such as "web"', name="service", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$"
+)
 DOTTED = Text('a dotted path into the JSON answer such as "data.token"', name="dotted path", pattern=r"^[^\s]+$")
 MAIL = Text('a mail address such as "ops@example.org"', name="mail address", pattern=r"^[^@\s]+@[^@\s]+$")

@@ -63,6 +63,7 @@ CODES: Final[dict[str, Code]] = {
     "version-taken": Code(BAD_INPUT, "The version already names another digest; a version is never re-pointed."),
     "unpinned": Code(BAD_INPUT, "A dependency is not pinned by version and hash, so the build could change by itself."),
     "secret-in-source": Code(BAD_INPUT, "The artifact would carry a secret: an environment file or a known value."),
+    "stack-refused": Code(BAD_INPUT, "A compose file asks for what a stack beside a project may not have."),
     "build-failed": Code(BAD_INPUT, "The build did not produce an artifact."),
     "migration-heads": Code(BAD_INPUT, "The migrations end in several heads, so there is no one schema to bring up."),
     "secret-missing": Code(REFUSED, "A required secret is missing or empty in the environment, or a placeholder."),
@@ -73,6 +74,7 @@ CODES: Final[dict[str, Code]] = {
     "loosening": Code(REFUSED, "The request would loosen the receiving agent's policy."),
     "not-local": Code(REFUSED, "Only environments of tier local are brought up, taken down or worked on this way."),
     "isolation": Code(REFUSED, "The environment's policy does not accept the runtime's isolation."),
+    "no-compose": Code(REFUSED, "The host cannot run stacks: there is no compose plugin, or the agent is not root."),
     "no-engine": Code(REFUSED, "The release is an image, and the host has no container engine that answers."),
     "platform": Code(REFUSED, "The artifact was built for another platform, C library or Python version."),
     "nothing-to-return-to": Code(REFUSED, "The environment has no earlier release to roll back to."),
@@ -95,6 +97,7 @@ CODES: Final[dict[str, Code]] = {
     "busy": Code(BUSY, "Another rollout holds the environment."),
     "agent-unreachable": Code(UNREACHABLE, "No agent answers at that address."),
     "agent-refused": Code(UNREACHABLE, "An agent answers, but does not speak this client's version of the interface."),
+    "stack-failed": Code(UNEXPECTED, "A stack did not come up, or did not stop; what serves is untouched."),
     "host-failed": Code(
         UNEXPECTED,
         "A step of setting a host up failed; what was done before it stays, and what served goes on serving.",

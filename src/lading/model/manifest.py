@@ -238,6 +238,20 @@ class SecretSource(_Value, frozen=True, kw_only=True, omit_defaults=True):
         return self.command or self.env or self.file or ""
 
 
+class Stack(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``[stacks.NAME]``: a compose file that is run beside the project, with a life of its own.
+
+    ``aliases`` maps names within the environment to services of the stack, ``env`` and ``secrets`` are the variables
+    that the file is filled with, ``publish`` names the services whose ports may stay published.
+    """
+
+    compose: str
+    aliases: dict[str, str] = {}
+    env: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    publish: tuple[str, ...] = ()
+
+
 class Access(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """Who may reach an environment: ``basic`` names a secret holding ``user:password``, ``allow`` lists networks."""
 
@@ -360,9 +374,10 @@ class Manifest(_Value, frozen=True, kw_only=True, omit_defaults=True):
     env: dict[str, str] = {}
     secrets: Secrets = Secrets()
     sizes: dict[str, Size] = {}
+    stacks: dict[str, Stack] = {}
     environments: dict[str, Environment] = {}
     policy: dict[str, Any] = {}
 
     def frozen(self) -> "Manifest":
-        """Return the part a release freezes: everything but the environments."""
-        return msgspec.structs.replace(self, environments={})
+        """Return the part a release freezes: everything but the environments, and the stacks beside it."""
+        return msgspec.structs.replace(self, environments={}, stacks={})

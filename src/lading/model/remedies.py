@@ -83,6 +83,20 @@ REMEDIES: Final[dict[str, Remedy]] = {
         "Take the file or value out of the commit, and replace the secret: the history of git still has it. "
         "`lading secrets edit ENVIRONMENT` stores values.",
     ),
+    "stack-refused": Remedy(
+        "The stack is as it was; what serves is untouched.",
+        "Change every place that is listed: images with a fixed tag, volumes of its own, nothing of the host.",
+    ),
+    "no-compose": Remedy(
+        "The stack is as it was; what serves is untouched.",
+        "On the agent's host, as root: install Docker's compose plugin of version 2 or later, such that "
+        "`docker compose version` answers.",
+    ),
+    "stack-failed": Remedy(
+        "Rollouts and stacks do not touch each other; what of the stack runs goes on, its volumes stay.",
+        "The error shows the last lines. `lading stack status ENVIRONMENT` says what runs; `lading stack up` may be "
+        "called again at any time.",
+    ),
     "build-failed": Remedy(
         _NOT_BUILT,
         "The last lines of `uv` are in the error. A package index of your own is taken from the usual settings of pip "

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lading import __version__
-from lading.agent.api import admin, bills, jobs, local, look, registries, releases, rollouts
+from lading.agent.api import admin, bills, jobs, local, look, registries, releases, rollouts, stacks
 from lading.agent.api.streams import unexpected
 from lading.agent.api.wire import document, failure
 from lading.agent.service import AgentService
@@ -30,7 +30,7 @@ DESCRIPTION = (
 def create_app(service: AgentService) -> FastAPI:
     """Return the interface over the agent's operations."""
     app = FastAPI(title="Lading agent", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None)
-    for module in (look, local, releases, registries, rollouts, jobs, bills, admin):
+    for module in (look, local, releases, registries, rollouts, jobs, stacks, bills, admin):
         app.include_router(module.routes(service))
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.add_exception_handler(LadingError, _told)

@@ -160,12 +160,27 @@ def _unsqueezed(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _spool(directory: Path, project: str, version: str, chunks: Iterator[bytes]) -> tuple[Path, Manifest]:
     """Write the tar of a source to a file and return it with the manifest that came before it."""
     head, rest = _first_line(chunks)
+    manifest = _manifest(head, project, version)
+    return _written(directory, rest, chunks), manifest
+
+
+def spooled(directory: Path, chunks: Iterator[bytes]) -> tuple[bytes, Path]:
+    """Return the first line of a body, and a file with the rest of it."""
+    head, rest = _first_line(chunks)
+    return head, _written(directory, rest, chunks)
+
+
+def _manifest(head: bytes, project: str, version: str) -> Manifest:
     try:
         manifest = msgspec.json.decode(head, type=Manifest)
     except msgspec.MsgspecError as error:
         raise _bad_source(version, f"its manifest cannot be read: {error}") from error
     if manifest.project.name != project:
         raise _bad_source(version, f"its manifest is of {manifest.project.name}, not {project}")
+    return manifest
+
+
+def _written(directory: Path, rest: bytes, chunks: Iterator[bytes]) -> Path:
     with tempfile.NamedTemporaryFile(dir=directory, prefix="source-", suffix=".tar", delete=False) as file:
         try:
             file.write(rest)
@@ -175,7 +190,7 @@ def _spool(directory: Path, project: str, version: str, chunks: Iterator[bytes])
             # Whatever broke the upload off, its file must not stay behind.
             Path(file.name).unlink()
             raise
-    return Path(file.name), manifest
+    return Path(file.name)
 
 
 def _first_line(chunks: Iterator[bytes]) -> tuple[bytes, bytes]:

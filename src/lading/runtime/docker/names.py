@@ -17,7 +17,10 @@ LIMITS = "dev.lading.limits"
 ENDED = "dev.lading.ended"
 OUTPUTS = "dev.lading.outputs"
 
-INSTANCE, RUN = "instance", "run"
+STACK_NAME = "dev.lading.stack"
+ALIASES = "dev.lading.aliases"
+
+INSTANCE, RUN, STACK = "instance", "run", "stack"
 
 
 class Names:

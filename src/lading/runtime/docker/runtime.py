@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from lading.docker import SOCKET, Engine, EngineRefused
 from lading.docker.engine import segment
 from lading.model.environment import InstanceSpec, InstanceState
@@ -24,6 +26,7 @@ from lading.runtime.docker.names import INSTANCE, RUN, Names
 from lading.runtime.docker.networks import POOL, Networks
 from lading.runtime.docker.places import Places
 from lading.runtime.docker.runs import Runs
+from lading.runtime.docker.stacks import DockerStacks
 from lading.runtime.docker.users import Identities
 from lading.runtime.process import logs, sockets
 from lading.runtime.process.holds import Holds
@@ -188,6 +191,8 @@ class DockerRuntime:
         labels = self._labels(kind, name, spec, user, attempt, str(outputs or ""))
         # One at a time: an address is chosen and recorded, and no network removed, by one start alone.
         with self._starting:
+            if spec.egress is not None:
+                spec = msgspec.structs.replace(spec, peers=(*spec.peers, *self._side_aliases(spec)))
             containers.remove(name)
             network = self._networks.provide(spec.project, spec.environment)
             # A run gets its address from the engine, unless rules have to stand for it before it starts.
@@ -218,6 +223,13 @@ class DockerRuntime:
         except BaseException:
             containers.remove(name)
             raise
+
+    def _side_aliases(self, spec: InstanceSpec) -> list[str]:
+        """Return the names by which stacks of the environment are reached, now that the container is made."""
+        marker = f"{names.ENVIRONMENT}={spec.project}/{spec.environment}"
+        filters = {"label": [*self._names.filters(names.STACK)["label"], marker]}
+        found = [one["Labels"].get(names.ALIASES, "") for one in self._engine.get("/containers/json", filters=filters)]
+        return sorted({alias for text in found for alias in text.split(",") if alias})
 
     def _confine(self, making: launch.Making) -> None:
         """See that the rules for a container stand before it starts, or that none stand for one that is free."""
@@ -370,6 +382,10 @@ class DockerRuntime:
             total += log.stat().st_blocks * 512
             if total > FORGOTTEN_LOGS:
                 log.unlink()
+
+    def stacks(self, root: Path, users: Path) -> DockerStacks:
+        """Return the stacks of the same agent, in the same networks; ``root`` keeps the files that come with them."""
+        return DockerStacks(root, self._engine, self._names, self._networks, users)
 
     def rest(self) -> None:
         """End what is there for running containers only; to be called when none is to run any more."""
