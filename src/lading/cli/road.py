@@ -51,7 +51,7 @@ ROAD: dict[str, tuple[Row, ...]] = {
         Row("secrets, maintenance", "an environment's secrets; close it"),
         Row("policy, trust", "what an agent demands, and whom it believes"),
         Row("approve, attest, revoke", "add to a release's bill, or take it back"),
-        Row("host, agent, stack", "machines; the daemon there; a compose file beside it"),
+        Row("host, agent, stack", "machines; the daemon; a side stack"),
         Row("completion", "complete commands and names in your shell"),
     ),
 }
