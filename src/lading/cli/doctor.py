@@ -183,10 +183,10 @@ def _unanswered(address: Address, error: LadingError) -> Iterator[Finding]:
         return
     listens = answers(address)
     used = (address.home / "journal.db").exists()
-    if error.code == "agent-refused" or "permission" in error.happened:
-        yield found("agent-refused", "agent", error.happened, error.hint)
-    elif error.code == "usage" and listens:
+    if error.code == "agent-refused" and "older than this" in error.happened:
         yield found("agent-version", "agent", "the agent is older than this command and cannot look at itself")
+    elif error.code == "agent-refused" or "permission" in error.happened:
+        yield found("agent-refused", "agent", error.happened, error.hint)
     elif listens:
         pid = _pid(address)
         remedy = f"read the end of {address.home / 'agent.log'}; then kill -9 {pid or 'PID'}; lading agent start"

@@ -19,6 +19,7 @@ ANSWER_TIMEOUT = 60.0  # seconds an agent may take for one answer
 SILENCE_TIMEOUT = 30.0  # seconds a stream may be silent; an agent sends an empty line every few seconds
 TRIES = 2  # times a request that never arrived is sent again: a connection that is just ending costs one
 CHUNK = 1 << 16  # bytes read at a time
+UNKNOWN_THERE = {(404, "usage"), (405, "usage")}  # how an agent answers what only newer ones can be asked
 
 
 class AgentError(LadingError):
@@ -108,11 +109,7 @@ class Agent:
 
         With ``sending``, raise ``no-space`` when it has no room for them.
         """
-        try:
-            answer = self.post("/v1/blobs/missing", {"blobs": blobs, "sending": sending})
-        except AgentError as error:
-            raise self._too_old(error) if error.code == "usage" else error from error
-        found: dict[str, int] = answer["missing"]
+        found: dict[str, int] = self.post("/v1/blobs/missing", {"blobs": blobs, "sending": sending})["missing"]
         return found
 
     def blob(self, digest: str, offset: int = 0) -> Iterator[bytes]:
@@ -192,7 +189,9 @@ class Agent:
         if response.status >= 400:
             answer = _parsed(response.body.read())
             if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
-                raise AgentError(answer)
+                error = AgentError(answer)
+                # What is asked for is not there at all, which is not a mistake of who asked.
+                raise self._too_old(error) if (response.status, error.code) in UNKNOWN_THERE else error
             if spoken == API_VERSION:
                 raise LadingError(
                     "unexpected",
@@ -215,9 +214,9 @@ class Agent:
             remedy = f"lading host upgrade ssh://root@{self.address.host.name}"
         return LadingError(
             "agent-refused",
-            doing=f"asking the agent at {self.address} what it lacks",
-            happened=f"it cannot say ({error.happened}): it is older than this command",
-            now="nothing was sent; what it serves goes on serving",
+            doing=f"asking the agent at {self.address} for {error.doing or 'what it lacks'}",
+            happened=f"it does not know what that is ({error.happened}): it is older than this command",
+            now="nothing was changed; what it serves goes on serving",
             hint=f"bring it to this version: {remedy}",
         )
 

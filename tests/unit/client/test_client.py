@@ -220,6 +220,16 @@ def test_an_agent_that_is_too_old_to_be_sent_a_release_is_named(path: Path) -> N
         agent_on(path).missing({"sha256:0": 1})
 
 
+@pytest.mark.parametrize("status", [404, 405])
+def test_whatever_an_older_agent_does_not_know_is_told_so(path: Path, status: int) -> None:
+    """A newer command asks for something new: not its mistake, and the remedy is to bring the agent on."""
+    refusal = json.dumps({"error": LadingError("usage", doing="POST /v1/new", happened="Not Found").to_plain()})
+    with answering(path, say(refusal.encode(), status=status)), pytest.raises(LadingError) as told:
+        list(agent_on(path).stream("POST", "/v1/new", b"{}"))
+    assert (told.value.code, told.value.exit_status) == ("agent-refused", 7)
+    assert "POST /v1/new" in told.value.doing
+
+
 def test_a_release_that_is_not_known_is_none(path: Path) -> None:
     """Absence is an answer, other errors are errors."""
     absent = json.dumps({"error": LadingError("unknown-release", happened="no").to_plain()}).encode()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -142,6 +143,18 @@ def test_without_a_way_nothing_is_begun() -> None:
         upgrade_steps(facts(NEW), WANTED)
 
 
+@pytest.mark.parametrize("there", ["0.2.0-aaaaaaaaaaaa", "1.0.0-aaaaaaaaaaaa", "0.10.0-aaaaaaaaaaaa"])
+def test_a_newer_host_is_not_brought_back(there: str) -> None:
+    """An older agent could not read what the newer one wrote; who has the older one is told to bring that on."""
+    for plan in (steps, upgrade_steps):
+        with pytest.raises(LadingError) as refused:
+            plan(facts(READY, installed=there), WANTED)
+        assert "newer than this one (0.1.0)" in refused.value.happened
+        assert "pip install --upgrade" in refused.value.hint
+    (found,) = (one for one in findings(facts(READY, installed=there), BUILD, ADDRESS) if one.subject == "lading")
+    assert (found.code, "host upgrade" in found.remedy) == ("agent-version", False)
+
+
 def test_an_upgrade_touches_neither_users_nor_settings() -> None:
     """It brings Lading to the client's version and starts the agent from it."""
     before = "/opt/lading/0.0.9-a/bin/python"
@@ -225,9 +238,16 @@ def test_a_key_with_quotes_stays_a_word() -> None:
     assert shlex.quote(wanted.key) in step.script
 
 
-def test_the_service_leaves_what_is_served_alone() -> None:
-    """Stopping the unit ends the agent and not its instances."""
+def test_the_service_leaves_what_is_served_alone(tmp_path: Path) -> None:
+    """Stopping the unit ends the agent and not its instances; systemd finds nothing wrong with it."""
     assert "KillMode=process" in SERVICE
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = tmp_path / "lading-agent.service"
+    unit.write_text(SERVICE.replace("/opt/lading/run", "/bin/true"))
+    words = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert [line for line in done.stderr.splitlines() if unit.name in line] == []
 
 
 def test_a_look_at_this_machine_finds_what_is_here() -> None:

@@ -6,7 +6,7 @@ What the agent itself finds (disk, memory, files, journal, instances) is asked o
 from collections.abc import Iterator
 
 from lading.client.hosts.engine import KEEPER
-from lading.client.hosts.look import GROUP, HOME, PLACE, Facts
+from lading.client.hosts.look import GROUP, HOME, PLACE, Facts, is_newer
 from lading.doctor.engine import EngineSeen
 from lading.doctor.engine import look as look_at_engine
 from lading.doctor.finding import Finding, found, well
@@ -41,6 +41,9 @@ def _lading(facts: Facts, build: str) -> Finding:
     installed = facts.get("installed")
     if not installed:
         return found("host-bare", "lading", "no Lading that host add has made is there", ADD)
+    if is_newer(installed, build):
+        remedy = "bring this machine's Lading to that version: pip install --upgrade lading"
+        return found("agent-version", "lading", f"{installed} there, {build} here", remedy)
     if installed != build:
         return found("agent-version", "lading", f"{installed} there, {build} here", UPGRADE)
     return well("lading", f"{installed}, as here")

@@ -140,6 +140,12 @@ def pythons() -> str:
     return " ".join(f"/usr/bin/{name} /usr/local/bin/{name}" for name in names) + " python3"
 
 
+def is_newer(build: str, other: str) -> bool:
+    """Tell whether a build is of a newer version than another; builds of one version are not told apart."""
+    there, here = (_numbers(one.partition("-")[0]) for one in (build, other))
+    return there > here
+
+
 def differences(facts: Facts) -> list[str]:
     """Return in words how a host differs from this machine, where what is installed here would not run there."""
     own = {

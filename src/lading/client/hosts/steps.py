@@ -5,7 +5,7 @@ import shlex
 from typing import NamedTuple
 
 from lading.client.hosts.engine import engine_steps
-from lading.client.hosts.look import GROUP, HOME, PLACE, UNIT, Facts, differences
+from lading.client.hosts.look import GROUP, HOME, PLACE, UNIT, Facts, differences, is_newer
 from lading.client.hosts.step import Step, no_way
 
 RUN = f"""#!/bin/sh
@@ -250,6 +250,13 @@ def _agent(facts: Facts, wanted: Wanted) -> Step:
 def _require(facts: Facts, wanted: Wanted) -> None:
     if facts.get("uid") != "0":
         raise no_way("that user is not root there", "name a user who is: ssh://root@HOST")
+    if is_newer(facts.get("installed"), wanted.build):
+        # An older agent could not read what the newer one has written.
+        there, here = (build.partition("-")[0] for build in (facts.get("installed"), wanted.build))
+        raise no_way(
+            f"it has Lading {there}, which is newer than this one ({here})",
+            f"bring this one to that version first: pip install --upgrade 'lading>={there}'",
+        )
     other = differences(facts) if wanted.offline and facts.has("python") else []
     if other:
         raise no_way(f"what is installed here does not run there: {'; '.join(other)}", "leave --carry out")
