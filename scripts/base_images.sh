@@ -5,8 +5,8 @@
 #   scripts/base_images.sh [IMAGE ...]      what the tests need unless named; DOCKER_HOST says which engine
 set -euo pipefail
 
-known="python:3.11-slim debian:bookworm-slim postgres:17"
-needed=(python:3.11-slim postgres:17)
+known="python:3.11-slim debian:bookworm-slim postgres:17 redis:7-alpine"
+needed=(python:3.11-slim postgres:17 redis:7-alpine)
 images=("${@:-${needed[@]}}")
 
 for tool in docker mmdebstrap; do
@@ -85,6 +85,31 @@ ENTRY
         --change 'VOLUME /var/lib/postgresql/data' --change 'EXPOSE 5432' "$work/postgres.tar" "$1" >/dev/null
 }
 
+redis() { # redis: the server and its tools; as in the official image it listens to all who reach it
+    cat >"$work/redis-entrypoint.sh" <<'ENTRY'
+#!/bin/sh
+set -e
+case "${1:-}" in -*) set -- redis-server "$@" ;; esac
+if [ "$1" = redis-server ]; then
+    set -- "$@" --protected-mode no
+    if [ "$(id -u)" = 0 ]; then
+        chown redis: .
+        exec setpriv --reuid redis --regid redis --init-groups "$@"
+    fi
+fi
+exec "$@"
+ENTRY
+    mmdebstrap --quiet --variant=minbase --include=redis-server,redis-tools \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --customize-hook="install -m 755 $work/redis-entrypoint.sh \"\$1/usr/local/bin/docker-entrypoint.sh\"" \
+        --customize-hook='chroot "$1" install -d -o redis -g redis /data' \
+        bookworm "$work/redis.tar"
+    docker import --change 'CMD ["redis-server"]' --change 'ENTRYPOINT ["docker-entrypoint.sh"]' \
+        --change 'ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' --change 'WORKDIR /data' \
+        --change 'VOLUME /data' --change 'EXPOSE 6379' "$work/redis.tar" "$1" >/dev/null
+}
+
 for image in "${images[@]}"; do
     if docker image inspect "$image" >/dev/null 2>&1; then
         echo "$image: is there"
@@ -95,6 +120,7 @@ for image in "${images[@]}"; do
             python:3.11-slim) python "$image" ;;
             debian:bookworm-slim) debian ;;
             postgres:17) postgres "$image" ;;
+            redis:7-alpine) redis "$image" ;;
             *) echo "base_images: $image cannot be pulled, and there is no recipe for it; there is one for: $known" >&2; exit 1 ;;
         esac
         echo "$image: made"

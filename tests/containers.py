@@ -240,9 +240,10 @@ class ContainerAgent(RealAgent):
 
     def container_of(self, service: str = "web", environment: str = "local") -> dict[str, Any]:
         """Return what the engine knows of the first instance of a service that serves."""
-        unit = record(self, environment).serving
-        assert unit is not None
-        name = next(spec.name for spec in unit.instances if spec.service == service)
+        known = record(self, environment)
+        assert known.serving is not None
+        specs = (*known.serving.instances, *known.backing.values())
+        name = next(spec.name for spec in specs if spec.service == service)
         found = Engine(SOCKET).get(f"/containers/{Names(self.home / 'docker').container(INSTANCE, name)}/json")
         assert isinstance(found, dict)
         return found

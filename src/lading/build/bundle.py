@@ -23,6 +23,7 @@ from lading.build.names import UnsafeArchive
 from lading.build.oci import describe
 from lading.build.pack import chunks_of, pack
 from lading.build.report import Report
+from lading.build.taken import taken
 from lading.docker import Engine
 from lading.model.errors import LadingError
 from lading.model.manifest import Build, Manifest
@@ -90,6 +91,12 @@ def build_release(
             if artifact is not None:
                 describe(store, artifact, sbom, names, created)
                 artifacts.append(artifact)
+        for name, service in sorted(manifest.services.items()):
+            if service.image is not None:
+                (work / f"{name}.image").mkdir()
+                backing = taken(name, service.image, site._replace(work=work / f"{name}.image"))
+                describe(store, backing, None, names, created)
+                artifacts.append(backing)
         if (files := mounted(manifest, tree, store, work, report, static)) is not None:
             describe(store, files, None, names, created)
             artifacts.append(files)

@@ -80,7 +80,7 @@ def image(name: str, build: Build, tree: Tree, site: Site, served: Served) -> Im
     if served.alone:
         return Imaged(None, static)
     _refuse_leaks(order, exported, site)
-    return Imaged(_artifact(name, exported, site), static)
+    return Imaged(artifact_of(name, exported, site), static)
 
 
 def _static(order: Order, exported: Exported, service: str, path: str, site: Site) -> Layer:
@@ -245,7 +245,8 @@ def _base_layers(diff_ids: list[str], engine: Engine) -> int:
     return most
 
 
-def _artifact(name: str, exported: Exported, site: Site) -> Artifact:
+def artifact_of(name: str, exported: Exported, site: Site) -> Artifact:
+    """Put an image's layers and configuration into the store and return what it is."""
     known = KnownLayers(site.cache / "image-layers")
     layers, fresh = [], 0
     for number, (diff_id, path) in enumerate(exported.layers, start=1):

@@ -62,7 +62,7 @@ def services(manifest: Manifest, table: Environment, given: Given, ports: Mappin
     making_of = _Making(manifest, table, given)
     made, problems = [], []
     for name, service in manifest.services.items():
-        if service.static is not None:
+        if service.static is not None or service.image is not None:
             continue
         try:
             made.append(making_of.service(name, service, ports.get(name)))

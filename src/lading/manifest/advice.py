@@ -41,6 +41,7 @@ def advise(data: dict[str, Any]) -> Findings:
     _advise_given(data, findings)
     _advise_relaxed(data, findings)
     _advise_static(data, findings)
+    _advise_latest(data, findings)
     _advise_production(data, findings)
     _advise_recreate(data, findings)
     return findings
@@ -69,6 +70,13 @@ def _advise_relaxed(data: dict[str, Any], findings: Findings) -> None:
         for place, name in listed(service, "relax"):
             if name in _RELAXED:
                 findings.add((*path, *place), f"gives up a safe default: {_RELAXED[name]}", "remove it if it can be")
+
+
+def _advise_latest(data: dict[str, Any], findings: Findings) -> None:
+    for path, service in tables(data, "services"):
+        if (text(service, "image") or "").endswith(":latest"):
+            found = "is another image from one release to the next, and nobody decided so"
+            findings.add((*path, "image"), found, "name a version")
 
 
 def _advise_static(data: dict[str, Any], findings: Findings) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+from lading.manifest.crosschecks_backing import check_backing
 from lading.manifest.crosschecks_smoke import check_smoke
 from lading.manifest.problems import Findings, Path, printable
 from lading.manifest.raw import items, listed, table, tables, text
@@ -29,6 +30,7 @@ def cross_check(data: dict[str, Any], findings: Findings) -> None:
         _check_builds,
         _check_build_references,
         _check_services,
+        check_backing,
         _check_paths,
         _check_databases,
         _check_jobs,
@@ -60,7 +62,7 @@ def _check_build_references(data: dict[str, Any], findings: Findings) -> None:
         for path, user in tables(data, kind):
             if "build" in user:
                 known_or_say((*path, "build"), text(user, "build"), builds, "[build.{}]", findings)
-            elif kind != "databases" or "migrate" in user:
+            elif "image" not in user and (kind != "databases" or "migrate" in user):
                 _need_one_build(path, builds, findings)
 
 
@@ -74,6 +76,8 @@ def _need_one_build(path: Path, builds: list[str], findings: Findings) -> None:
 def _check_services(data: dict[str, Any], findings: Findings) -> None:
     builds = {str(path[1]): build for path, build in tables(data, "build")}
     for path, service in tables(data, "services"):
+        if "image" in service:
+            continue
         name = text(service, "build") or (next(iter(builds)) if len(builds) == 1 else "")
         build = builds.get(name, {})
         if "bundle" in build and "command" not in service and "static" not in service:
@@ -107,7 +111,7 @@ def _check_service_keys(path: Path, service: dict[str, Any], findings: Findings)
 
 
 def _is_web(service: dict[str, Any]) -> bool:
-    return "port" in service or "static" in service
+    return ("port" in service or "static" in service) and "image" not in service
 
 
 def _check_paths(data: dict[str, Any], findings: Findings) -> None:

@@ -2,7 +2,8 @@
 
 from lading.manifest import words
 from lading.manifest.grammar_environments import AGE, APPROVALS, ENVIRONMENT, GATES
-from lading.manifest.grammar_release import BUILDS, DATABASES, JOBS, RESOURCES, SERVICES, VARIABLES, named
+from lading.manifest.grammar_mounts import named
+from lading.manifest.grammar_release import BUILDS, DATABASES, JOBS, RESOURCES, SERVICES, VARIABLES
 from lading.manifest.grammar_smoke import SMOKE
 from lading.manifest.kinds import Flag
 from lading.manifest.tables import Key, ListOf, MapOf, Table

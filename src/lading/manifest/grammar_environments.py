@@ -1,7 +1,8 @@
 """The keys of ``[environments.NAME]``: configuration only, never a build, command, check or migration."""
 
 from lading.manifest import words
-from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES, named
+from lading.manifest.grammar_mounts import named
+from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES
 from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
 from lading.model.manifest import Access, Environment, Limits, Placement, Requires, SecretSource, Strategy, Tls

@@ -3,16 +3,11 @@
 from typing import Any
 
 from lading.manifest import words
+from lading.manifest.grammar_mounts import FILES, VOLUMES, named
 from lading.manifest.grammar_smoke import JOB_EXPECT
-from lading.manifest.kinds import Choice, Duration, Flag, Integer, Json, Kind, Number, Size, Text
+from lading.manifest.kinds import Choice, Duration, Flag, Integer, Json, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
-from lading.model.manifest import Build, Database, Job, Probe, Resources, Service, Volume
-
-
-def named(item: Kind, what: str) -> MapOf:
-    """Return a table from names of one's own to values."""
-    return MapOf(item, f"tables such as {what}", names=words.NAME_PATTERN, name_rule=words.NAME_RULE)
-
+from lading.model.manifest import Build, Database, Job, Probe, Resources, Service
 
 VARIABLES = MapOf(
     words.VALUE,
@@ -77,48 +72,6 @@ PROBE = Either(
     should='a path such as "/ready", or a table such as { path = "/ready", within = "60s" }',
 )
 
-VOLUMES = named(
-    Either(
-        words.ABSOLUTE,
-        Table(
-            (
-                Key(
-                    "env",
-                    words.VARIABLE,
-                    "The variable that tells the program the directory.",
-                    example='"RECEIPTS_DIR"',
-                ),
-                Key(
-                    "path", words.ABSOLUTE, "Where a container finds the directory mounted.", example='"/srv/receipts"'
-                ),
-            ),
-            Volume,
-        ),
-        lambda path: Volume(path=path),
-        should='an absolute path such as "/srv/receipts", or a table such as { env = "RECEIPTS_DIR" }',
-    ),
-    '{ receipts = { env = "RECEIPTS_DIR" } }',
-)
-
-FILES = MapOf(
-    Either(
-        words.ABSOLUTE,
-        Table(
-            (
-                Key("env", words.VARIABLE, "The variable that tells the program the path.", example='"CONFIG_DIR"'),
-                Key("path", words.ABSOLUTE, "Where a container finds it mounted.", example='"/app/config"'),
-            ),
-            Volume,
-        ),
-        lambda path: Volume(path=path),
-        should='an absolute path such as "/app/config", or a table such as { env = "CONFIG_DIR" }',
-    ),
-    'a table such as { "config" = "/app/config" }',
-    names=words.SOURCE_PATTERN,
-    name_rule=words.SOURCE_RULE,
-    label="SOURCE",
-)
-
 EGRESS = ListOf(words.ENDPOINT, 'a list such as ["api.example.org:443"]', unique=True)
 
 BUILDS = named(
@@ -150,7 +103,7 @@ BUILDS = named(
         ),
         Build,
         foreign={
-            "image": "dockerfile (Lading builds; it does not pull)",
+            "image": "dockerfile, or image in [services.NAME] for one that is not built here",
             "file": "dockerfile or bundle",
             "lock": "bundle",
         },
@@ -168,6 +121,18 @@ SERVICES = named(
     Table(
         (
             Key("build", words.name("a build"), "What it runs.", example='"app"', default="the only build"),
+            Key(
+                "image",
+                words.IMAGE,
+                "Run this image, which is not built here: a backing service, kept from release to release.",
+                example='"redis:7-alpine"',
+            ),
+            Key(
+                "check",
+                words.COMMAND,
+                "With image: a command of the image that must succeed before the service counts as up.",
+                example='"redis-cli -h redis ping"',
+            ),
             Key(
                 "command",
                 words.COMMAND,
@@ -251,7 +216,6 @@ SERVICES = named(
         _service,
         model=Service,
         foreign={
-            "image": "build: a [build.NAME] with a dockerfile",
             "healthcheck": "health",
             "health_check": "health",
             "readiness": "ready",

@@ -128,7 +128,8 @@ def _filled(manifest: Manifest) -> Manifest:
     return replace(
         manifest,
         services={
-            name: replace(service, build=service.build or only or "") for name, service in manifest.services.items()
+            name: replace(service, build=service.build or only or "") if service.image is None else service
+            for name, service in manifest.services.items()
         },
         jobs={name: _filled_job(job, only) for name, job in manifest.jobs.items()},
         databases={

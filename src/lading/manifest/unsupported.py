@@ -64,6 +64,13 @@ RULES: tuple[Rule, ...] = (
         for kind in ("services", "jobs")
     ),
     Rule(
+        "services.*.image",
+        "is found by name on the network of the environment's containers, and a bundle runs outside of it",
+        "build an image instead of the bundle, or name a server of your own in env",
+        lambda _value, manifest, _environment: any(build.kind == "bundle" for build in manifest.build.values()),
+        "beside a bundle",
+    ),
+    Rule(
         "services.*.files.*",
         "names a path inside a container, and a bundle runs as a plain process",
         'name the variable that gets the path: { env = "CONFIG_DIR" }',
@@ -104,8 +111,10 @@ def _is_image(path: Path, manifest: Manifest) -> bool:
     """Tell whether the service or job that a path names runs an image."""
     users: Mapping[str, Service | Job] = manifest.jobs if path[0] == "jobs" else manifest.services
     # What an environment says of a service names it last.
-    name = str(path[-1] if path[0] == "environments" else path[1])
-    build = manifest.build.get(users[name].build or next(iter(manifest.build), ""))
+    user = users[str(path[-1] if path[0] == "environments" else path[1])]
+    if isinstance(user, Service) and user.image is not None:
+        return True
+    build = manifest.build.get(user.build or next(iter(manifest.build), ""))
     return build is not None and build.kind == "image"
 
 

@@ -165,6 +165,16 @@ ABSOLUTE = Text(
 STATIC = Text(
     'a directory such as "dist", or of an image "/app/dist"', name="path", pattern=r"^[^\n]+$", judge=static_complaint
 )
+IMAGE = Text(
+    'an image with its tag or digest such as "redis:7-alpine"',
+    name="image",
+    pattern=r"^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$",
+    longest=255,
+    hints=(
+        (r"^[^:@]*$", "which of its versions: name a tag"),
+        (r"^[a-z0-9.-]+:[0-9]+/[^:@]*$", "which of its versions: name a tag"),
+    ),
+)
 CRON = Text('a cron line such as "0 3 * * *"', name="cron line", judge=complaint_about)
 TIMEZONE = Text(
     'a time zone such as "Europe/Berlin"',

@@ -45,7 +45,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     host's. ``static`` is the directory of the layer ``static`` that is served instead of running a program.
     ``entrypoint`` to ``peers`` are for containers: ``egress`` are the only endpoints outside that it may reach (None:
     no limit), ``peers`` the names it knows within. ``told`` holds further variables that are made of secrets. ``image``
-    is the reference of an image that no release brings: such an instance backs an environment from release to release,
+    is the reference of an image that nobody here built: such an instance backs an environment from release to release,
     is found by its plain names, and has the further places in memory that ``scratch`` lists.
     ``marker`` identifies the environment for limits and cleaning: ``project/environment``.
     """

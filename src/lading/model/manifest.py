@@ -74,10 +74,13 @@ class Volume(_Value, frozen=True, kw_only=True, omit_defaults=True):
 class Service(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """One ``[services.NAME]``: a web service where ``port`` is set, else a worker.
 
-    ``files`` maps a path of the release's own source to how the program finds it.
+    ``files`` maps a path of the release's own source to how the program finds it. ``image`` makes it a backing service:
+    somebody else's image instead of a build, kept from release to release; ``check`` is a command that must succeed.
     """
 
     build: str
+    image: str | None = None
+    check: str | None = None
     command: str | None = None
     entrypoint: str | None = None
     port: int | None = None
@@ -102,7 +105,7 @@ class Service(_Value, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def is_worker(self) -> bool:
         """Whether the service takes no requests."""
-        return self.port is None and self.static is None
+        return self.port is None and self.static is None and self.image is None
 
 
 class Database(_Value, frozen=True, kw_only=True, omit_defaults=True):

@@ -91,6 +91,32 @@ class StartDatabase(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag
         return f"{self.spec.image}, kept from release to release"
 
 
+class StartBacking(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="backing"):
+    """See that a backing service runs as the release wants it, and within ``within`` seconds passes its ``check``.
+
+    ``back`` is what there was when it was planned: brought back when the rollout is turned back.
+    """
+
+    undo_text: ClassVar[str] = "bring back what there was before it"
+    service: str
+    spec: InstanceSpec
+    within: float
+    back: InstanceSpec | None = None
+    check: str | None = None
+
+    @property
+    def subject(self) -> str:
+        return self.service
+
+    @property
+    def detail(self) -> str:
+        if self.back == self.spec:
+            return f"{self.spec.image}, unchanged: left as it runs"
+        if self.back is None:
+            return f"{self.spec.image}"
+        return f"{self.spec.image}, replaces {self.back.image if self.back.image != self.spec.image else 'what runs'}"
+
+
 class Dump(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="dump"):
     """Keep a copy of a database as it is before its migration; ``spec`` is what writes it."""
 
@@ -379,6 +405,7 @@ Step = (
     Preflight
     | Fetch
     | StartDatabase
+    | StartBacking
     | Dump
     | Rehearse
     | Migrate

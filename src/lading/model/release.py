@@ -14,6 +14,12 @@ SEMANTIC_VERSION = re.compile(r"v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0
 # The artifact that holds what services have mounted, and what is served of images. No build can have that name.
 FILES = "mounted.files"
 
+
+def backing_name(service: str) -> str:
+    """Return the name of the artifact that is a backing service's image. No build can have that name."""
+    return f"{service}.image"
+
+
 # What a work tree is called that differs from its commit: the version it would be, and a piece of its content's digest.
 DIRTY_VERSION = re.compile(r".+-dirty\.[0-9a-f]{6,40}")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
 from lading.model.plan import Plan, Step
 from lading.model.release import Release
-from lading.planner import backing, blue_green, canary, migrating, recreate
+from lading.planner import backing, backing_services, blue_green, canary, migrating, recreate
 from lading.planner.units import unit_of
 
 _STOPS_FIRST = "what serves is stopped before it starts again: requests wait meanwhile"
@@ -61,7 +61,10 @@ def _forward(unit: Pinned, observed: Observed) -> tuple[Step, ...]:
 
 
 def _backing(unit: Pinned, observed: Observed) -> tuple[Step, ...]:
-    return tuple(backing.steps(unit.rollout, unit.release, unit.configuration, observed))
+    return (
+        *backing.steps(unit.rollout, unit.release, unit.configuration, observed),
+        *backing_services.steps(unit.release, unit.configuration, observed),
+    )
 
 
 def _kind(unit: Pinned) -> str:

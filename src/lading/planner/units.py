@@ -78,6 +78,8 @@ class _Making:
 
     def instances(self) -> Iterator[InstanceSpec]:
         for name, service in self._release.manifest.services.items():
+            if service.image is not None:
+                continue  # it belongs to the environment, not to a release
             for slot in range(1, self._configuration.table.replicas.get(name, 1) + 1):
                 yield self._instance(name, service, slot)
 
@@ -147,7 +149,7 @@ class _Making:
             port=service.port,
             volumes=service.volumes,
             files=service.files,
-            resources=_resources(service, table.resources.get(name)),
+            resources=resources_of(service, table.resources.get(name)),
             stop_signal=service.stop_signal,
             grace=service.grace,
             health=_asked_as(service.health, table.domain),
@@ -176,7 +178,7 @@ class _Making:
             env={},
             secrets={},
             databases={},
-            resources=_resources(service, self._configuration.table.resources.get(name)),
+            resources=resources_of(service, self._configuration.table.resources.get(name)),
             stop_signal=service.stop_signal,
             grace=service.grace,
             ready=Probe(path=STATIC_READY),
@@ -206,7 +208,8 @@ def _database_variables(manifest: Manifest, databases: Mapping[str, str]) -> dic
     return {variable: value for values in told for variable, value in values.items()}
 
 
-def _resources(service: Service, override: Resources | None) -> Resources:
+def resources_of(service: Service, override: Resources | None) -> Resources:
+    """Return a service's limits, each as its environment has it where that says something else."""
     if override is None:
         return service.resources
     return Resources(

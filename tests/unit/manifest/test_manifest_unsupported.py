@@ -16,6 +16,7 @@ IMAGE = HEAD.replace('bundle = "uv.lock"', 'dockerfile = "Dockerfile"')
 
 CASES = {
     "services.web.entrypoint": HEAD + 'entrypoint = "/bin/x"\n' + STAGE,
+    "services.cache.image": HEAD + '[services.cache]\nimage = "redis:7"\n' + STAGE,
     "services.web.files.config": HEAD + 'files = { config = "/app/config" }\n' + STAGE,
     "services.web.egress": HEAD + "egress = []\n" + STAGE,
     "services.web.aliases": HEAD + 'aliases = ["backend"]\n' + STAGE,
@@ -100,6 +101,12 @@ def test_map_kinds_are_walked():
     """The reference reaches tables behind names of one's own."""
     assert isinstance(MANIFEST.keys["services"].kind, MapOf)
     assert any(path == "environments.NAME.databases.NAME.url" for path, _ in keys())
+
+
+def test_what_is_not_built_here_is_a_container_too():
+    """A backing service may have everything that containers have."""
+    cache = '[services.cache]\nimage = "redis:7"\nvolumes = { cache = "/data" }\naliases = ["redis"]\nuser = "999"\n'
+    assert not unsupported(load_text(IMAGE + cache + STAGE), "stage")
 
 
 @pytest.mark.parametrize("key", ["entrypoint", "aliases", "user", "home", "relax", "volumes.data", "files.config"])

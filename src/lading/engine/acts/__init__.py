@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lading.engine.acts import (
     attest,
+    backing,
     canary,
     cutover,
     database,
@@ -32,6 +33,7 @@ ACTS: Final[dict[type, Callable[..., Any]]] = {
     plan.Preflight: preflight.act,
     plan.Fetch: fetch.act,
     plan.StartDatabase: database.act,
+    plan.StartBacking: backing.act,
     plan.Dump: dump.act,
     plan.Rehearse: rehearse.act,
     plan.Migrate: migrate.act,
@@ -52,6 +54,7 @@ ACTS: Final[dict[type, Callable[..., Any]]] = {
 
 # What is missing here changed nothing that would have to be taken back.
 UNDOS: Final[dict[type, Callable[..., Any]]] = {
+    plan.StartBacking: backing.undo,
     plan.Rehearse: rehearse.undo,
     plan.Migrate: migrate.undo,
     plan.Stop: stop.undo,

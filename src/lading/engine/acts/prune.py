@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
+import msgspec
+
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.engine.leftovers import leftovers
@@ -24,10 +26,31 @@ def act(context: Context, step: Prune) -> Done:
         context.world.runtime.stop(spec.name, grace=spec.grace)
         context.world.runtime.remove(spec.name)
         removed += 1
+    removed += _retire(context)
     keep = set(_names(context.world))
     freed = context.world.runtime.prune(keep) + context.world.store.prune(keep)
     text = f"{removed} instance{'' if removed == 1 else 's'}, {freed / 1e6:.1f} MB"
     return Done(text=text, facts={"instances": removed, "bytes": freed})
+
+
+def _retire(context: Context) -> int:
+    """End the backing services that neither what serves nor what stands by knows; return how many."""
+    retired = 0
+    # The supervisor starts what the record names.
+    with context.locks.of(context.key):
+        record = context.record()
+        units = [unit for unit in (record.serving, record.standby) if unit is not None]
+        wanted = {name for unit in units for name, service in unit.release.manifest.services.items() if service.image}
+        # What belongs to no release's artifacts, such as a database's server, is kept.
+        gone = {name: spec for name, spec in record.backing.items() if spec.artifact and name not in wanted}
+        for spec in gone.values():
+            context.world.runtime.stop(spec.name, grace=spec.grace)
+            context.world.runtime.remove(spec.name)
+            retired += 1
+        if gone:
+            kept = {name: spec for name, spec in record.backing.items() if name not in gone}
+            context.world.journal.save_environment(msgspec.structs.replace(record, backing=kept))
+    return retired
 
 
 def _names(world: World) -> Iterator[str]:

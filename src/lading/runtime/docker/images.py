@@ -75,7 +75,7 @@ class Images:
 
         One that no release brings is fetched from its registry unless the engine has it.
         """
-        if spec.image is not None:
+        if spec.image is not None and CONFIG not in spec.layers:
             return self._find_named(spec.image) or self._pull(spec, spec.image)
         image_id = spec.layers[CONFIG]
         found = self._find(spec.project, image_id)
@@ -94,7 +94,9 @@ class Images:
 
     def reference(self, spec: InstanceSpec) -> str:
         """Return how the engine knows an instance's image."""
-        return spec.image if spec.image is not None else self._names.image(spec.project, spec.layers[CONFIG])
+        if spec.image is not None and CONFIG not in spec.layers:
+            return spec.image
+        return self._names.image(spec.project, spec.layers[CONFIG])
 
     def _pull(self, spec: InstanceSpec, reference: str) -> dict[str, Any]:
         repository, _, tag = reference.rpartition(":")
