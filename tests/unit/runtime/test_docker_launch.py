@@ -181,6 +181,7 @@ def found(**state: Any) -> dict[str, Any]:
     return {
         "Config": {"Labels": labels},
         "HostConfig": {"Memory": 64_000_000},
+        "NetworkSettings": {"Networks": {"shop": {"IPAddress": "10.217.9.2"}}},
         "State": {
             "Running": False,
             "Pid": 0,
@@ -200,6 +201,15 @@ def test_an_end_for_want_of_memory_is_said() -> None:
     assert states.state(found(ExitCode=137)).ended == ""
     assert states.state(found(ExitCode=3)).exit_status == 3
     assert states.state(found()).restarts == 2
+
+
+def test_who_lost_its_network_does_not_count_as_running() -> None:
+    """A container whose network was removed runs on, and nobody reaches it: it is to be started again."""
+    cut = {**found(Running=True, Pid=7), "NetworkSettings": {"Networks": {}}}
+    assert states.state(found(Running=True, Pid=7)).running
+    state = states.state(cut)
+    assert (state.running, state.pid, state.exit_status) == (False, 0, None)
+    assert state.ended == "runs, but its network was removed"
 
 
 def test_what_was_made_and_never_started_has_no_exit_status() -> None:
