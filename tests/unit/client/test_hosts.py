@@ -374,6 +374,13 @@ def test_a_wheel_of_oneself_is_whole_and_always_the_same() -> None:
     assert cargo().build == cargo().build
 
 
+def test_what_an_extra_brings_is_needed_where_the_extra_is_asked_for() -> None:
+    """``psycopg[binary]`` needs its binary part; extras that nobody asks for bring nothing."""
+    assert {"psycopg", "psycopg-binary"} <= set(wheel.requirements())
+    assert "psycopg-binary" not in wheel.requirements("psycopg")
+    assert "httptools" not in wheel.requirements("uvicorn")
+
+
 def test_wheels_of_what_is_installed_install_again(tmp_path: Path) -> None:
     """A wheel that was made of an installed distribution has its tags, and gives the same files again."""
     needs = wheel.requirements()

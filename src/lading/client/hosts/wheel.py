@@ -19,6 +19,8 @@ import lading
 
 NAME = "lading"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bytes for the same files, whenever they are zipped
+NEEDED = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[([^]]*)\])?")  # a name and its extras, at the begin of a requirement
+EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)""")  # the extra that a requirement is for
 LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 
 
@@ -47,18 +49,32 @@ def wheel_of(name: str) -> tuple[str, bytes]:
 def requirements(name: str = NAME) -> dict[str, str]:
     """Return the versions of all that an installed distribution needs here, itself left out; by normal name."""
     found: dict[str, str] = {}
-    pending = [name]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    pending = [(name, frozenset[str]())]
     while pending:
-        for line in distribution(pending.pop()).requires or ():
-            needed = normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0])
-            if "extra ==" in line or needed in found or needed == normal(name):
+        asked = pending.pop()
+        if asked in seen:
+            continue
+        seen.add(asked)
+        for needed, extras in _needs(*asked):
+            if needed == normal(name):
                 continue
             try:
                 found[needed] = distribution(needed).version
             except PackageNotFoundError:
                 continue  # needed on other platforms alone
-            pending.append(needed)
+            pending.append((needed, extras))
     return dict(sorted(found.items()))
+
+
+def _needs(name: str, extras: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield what an installed distribution needs with some of its extras, each with the extras that it asks for."""
+    for line in distribution(name).requires or ():
+        condition = EXTRA.search(line)
+        if condition is None or normal(condition[1]) in extras:
+            parts = NEEDED.match(line)
+            assert parts is not None, line
+            yield normal(parts[1]), frozenset(normal(extra) for extra in re.findall(r"[^\s,]+", parts[2] or ""))
 
 
 def normal(name: str) -> str:
