@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos_befalls import befalls, full_disks
+from benchmarks.chaos_cuts import cuts
 from benchmarks.chaos_faults import real_faults
 from benchmarks.chaos_ground import ground, moments, wanted
 from benchmarks.house import ROOT
@@ -21,14 +22,16 @@ AT = "real agents with containers"
 
 
 def measure() -> list[dict[str, Any]]:
-    """Build the images here, then strike agents in a space of their own."""
+    """Cut connections to another machine; then build images here, and strike agents in a space of their own."""
     if why_not():
         raise RuntimeError(f"containers cannot be struck here: {why_not()}")
+    chance = moments()
+    found = [figure.plain() for figure in cuts(wanted("TIMES", 5) * 2, chance)]
     with ground() as root:
         make_image_template(root / "template")
         out = root / "figures.json"
         subprocess.run(in_own_space("benchmarks.chaos_containers", str(root), str(out)), cwd=ROOT, check=True)
-        found: list[dict[str, Any]] = json.loads(out.read_text())
+        found += json.loads(out.read_text())
     return found
 
 

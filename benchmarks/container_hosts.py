@@ -4,6 +4,8 @@ The machine is a network and a file system of its own on this one, made a host b
 """
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +63,17 @@ class InsideAsker(Asker):
 
 def measure(turns: int = TURNS) -> list[dict[str, Any]]:
     """Make a machine a host, deploy there in turns with starts by hand there, then send changes of one line."""
+    with far_house() as (house, machine):
+        house.rollout("deploy", ENVIRONMENT, NEW)
+        house.rollout("rollback", ENVIRONMENT)
+        taken = [_turn(house, machine) for _ in range(turns)]
+        sent = [_sent(house, machine, turn) for turn in range(turns)]
+    return [figure.plain() for figure in figures(taken, sent)]
+
+
+@contextmanager
+def far_house() -> Iterator[tuple[TillHouse, Machine]]:
+    """Give a house with the till's releases, and a machine made a host by it, which serves the first of them."""
     if missing():
         raise RuntimeError(f"no other machine can be made here: {missing()}")
     with TillHouse() as house:
@@ -70,11 +83,8 @@ def measure(turns: int = TURNS) -> list[dict[str, Any]]:
             host = house.lading("host", "add", address_of(machine), "--carry")[-1]["host"]["address"]
             where = f'\n[environments.{ENVIRONMENT}]\ntier = "stage"\nhost = "{host}"\ndomain = "{DOMAIN}"\n'
             house.take_till(OLD, NEW, more=where + 'strategy = { watch = "200ms" }\n')
-            for release in (OLD, NEW, OLD):
-                house.rollout("deploy", ENVIRONMENT, release)
-            taken = [_turn(house, machine) for _ in range(turns)]
-            sent = [_sent(house, machine, turn) for turn in range(turns)]
-    return [figure.plain() for figure in figures(taken, sent)]
+            house.rollout("deploy", ENVIRONMENT, OLD)
+            yield house, machine
 
 
 def figures(taken: list[Turn], sent: list[Sent]) -> list[Figure]:
