@@ -9,11 +9,9 @@ from lading.build.disk import write_whole
 from lading.build.errors import build_failed
 from lading.build.exported import export
 from lading.build.image import Site, artifact_of
-from lading.docker import Engine, EngineRefused
-from lading.docker.engine import segment
+from lading.docker import Engine
+from lading.docker.pulling import find_image, pull_image
 from lading.model.release import Artifact, backing_name
-
-PULLING = 600.0  # seconds without a word from the engine
 
 
 def taken(service: str, reference: str, site: Site) -> Artifact:
@@ -21,7 +19,7 @@ def taken(service: str, reference: str, site: Site) -> Artifact:
 
     What was taken before is not taken out of the engine again. Errors: ``no-engine``, ``build-failed``, ``no-space``.
     """
-    found = _find(site.engine, reference) or _pull(site.engine, service, reference)
+    found = find_image(site.engine, reference) or _pull(site.engine, service, reference)
     note = _note(site.cache, str(found["Id"]))
     artifact = _known(note)
     if artifact is None or not all(site.store.has(layer.digest) for layer in artifact.layers):
@@ -45,29 +43,12 @@ def _known(note: Path) -> Artifact | None:
         return None
 
 
-def _find(engine: Engine, reference: str) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = engine.get(f"/images/{segment(reference)}/json")
-    except EngineRefused as error:
-        if error.status == 404:
-            return None
-        raise
-    return found
-
-
 def _pull(engine: Engine, service: str, reference: str) -> dict[str, Any]:
-    said = ""
-    try:
-        with engine.stream("POST", "/images/create", timeout=PULLING, fromImage=reference) as answer:
-            lines = [msgspec.json.decode(line) for line in answer.read().splitlines() if line.strip()]
-        said = next((str(line["error"]) for line in lines if "error" in line), "")
-    except EngineRefused as error:
-        said = error.message
-    found = _find(engine, reference)
+    found, said = pull_image(engine, reference)
     if found is None:
         raise build_failed(
             f"fetching the image of {service}",
-            f"{reference} is not in the engine, and fetching it failed: {said or 'nothing came'}",
+            f"{reference} is not in the engine, and fetching it failed: {said}",
             hint=f"docker pull {reference}, or docker load it; without a registry, see docs/containers.md",
         )
     return found

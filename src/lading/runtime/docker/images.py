@@ -13,6 +13,7 @@ import zstandard
 
 from lading.docker import Engine, EngineRefused
 from lading.docker.engine import segment
+from lading.docker.pulling import find_image, pull_image
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.release import Artifact, Layer, Release
@@ -76,7 +77,7 @@ class Images:
         One that no release brings is fetched from its registry unless the engine has it.
         """
         if spec.image is not None and CONFIG not in spec.layers:
-            return self._find_named(spec.image) or self._pull(spec, spec.image)
+            return find_image(self._engine, spec.image) or self._pull(spec, spec.image)
         image_id = spec.layers[CONFIG]
         found = self._find(spec.project, image_id)
         if found is None and self._file(image_id).exists():
@@ -99,23 +100,13 @@ class Images:
         return self._names.image(spec.project, spec.layers[CONFIG])
 
     def _pull(self, spec: InstanceSpec, reference: str) -> dict[str, Any]:
-        repository, _, tag = reference.rpartition(":")
-        said = ""
-        try:
-            with self._engine.stream(
-                "POST", "/images/create", timeout=LOADING, fromImage=repository, tag=tag
-            ) as answer:
-                lines = [msgspec.json.decode(line) for line in answer.read().splitlines() if line.strip()]
-            said = next((str(line["error"]) for line in lines if "error" in line), "")
-        except EngineRefused as error:
-            said = error.message
-        found = self._find_named(reference)
+        found, said = pull_image(self._engine, reference)
         if found is not None:
             return found
         raise LadingError(
             "start-failed",
             doing=f"starting {spec.label} of {spec.project}/{spec.environment}",
-            happened=f"its image {reference} is not in the engine, and fetching it failed: {said or 'nothing came'}",
+            happened=f"its image {reference} is not in the engine, and fetching it failed: {said}",
             now="nothing of it runs; what served before is untouched",
             hint=f"docker pull {reference}, or docker load it; without a registry, see docs/containers.md",
         )
@@ -155,16 +146,7 @@ class Images:
             draft.replace(file)
 
     def _find(self, project: str, image_id: str) -> dict[str, Any] | None:
-        return self._find_named(self._names.image(project, image_id))
-
-    def _find_named(self, reference: str) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = self._engine.get(f"/images/{segment(reference)}/json")
-        except EngineRefused as error:
-            if error.status == 404:
-                return None
-            raise
-        return found
+        return find_image(self._engine, self._names.image(project, image_id))
 
     # loading
 
