@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from lading.model.errors import LadingError
 from lading.ports.runtime import Run
 from lading.runtime.docker.egress import keeper
 from lading.runtime.docker.egress.rules import Chains
@@ -77,7 +78,7 @@ def denied(world: Containers) -> str:
 
 def gate(world: Containers) -> int:
     """Return the number of the gate's process."""
-    running = world.runtime._egress._running()
+    running = world.runtime._egress._keeper._running()
     assert running is not None
     return running[0]
 
@@ -164,7 +165,8 @@ def test_rules_that_somebody_removed_come_back(here: Here) -> None:
 def test_the_first_thing_a_program_sends_is_judged(here: Here) -> None:
     """A run that does nothing but try at once gets nowhere, and its rules go with it."""
     world, there = here
-    code = f"import socket; socket.create_connection(('{there}', 5432), 3)"
+    # The gate takes every connection before it judges it: only what is answered was reached.
+    code = f"import socket, sys; sys.exit(not socket.create_connection(('{there}', 5432), 3).recv(1))"
     spec = world.spec("job", port=None, command=f'python -c "{code}"', service="job")
     assert world.runtime.run(Run(name="free", spec=spec), {}).exit_status == 0
     import msgspec
@@ -174,3 +176,17 @@ def test_the_first_thing_a_program_sends_is_judged(here: Here) -> None:
     assert f"{there}:5432" in denied(world)
     until(lambda: "REDIRECT" not in chains(world), within=10)
     assert world.runtime.run(Run(name="free", spec=spec), {}).exit_status == 0
+
+
+@with_engine
+def test_without_a_gate_nothing_starts(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container whose rules do not come to stand is not started and not left; the next try is free to do better."""
+    world, _ = here
+    with monkeypatch.context() as broken:
+        broken.setattr(keeper, "PROGRAM", ("false",))
+        broken.setattr(keeper, "IN_FORCE", 0.2)
+        with pytest.raises(LadingError) as refused:
+            world.runtime.start(world.spec("web-1", egress=()), {})
+    assert refused.value.code == "egress"
+    assert world.runtime.list() == ()
+    assert world.runtime.start(world.spec("web-1", egress=()), {}).running

@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 import msgspec
 
 from lading.docker import SOCKET, Engine, EngineRefused
-from lading.docker.engine import segment
 from lading.model.environment import InstanceSpec, InstanceState
 from lading.model.release import Platform, Release
 from lading.model.secret import Secret
@@ -17,9 +16,8 @@ from lading.ports.runtime import Ended, Held, HeldResult, Room, Run, RunResult, 
 from lading.ports.runtime.refusals import start_failed
 from lading.runtime.docker import launch, names, states
 from lading.runtime.docker.begun import BegunRuns
+from lading.runtime.docker.confinement import Confinement
 from lading.runtime.docker.containers import Containers, explained
-from lading.runtime.docker.egress.confined import Confined
-from lading.runtime.docker.egress.keeper import Keeper
 from lading.runtime.docker.held import ContainerRunner
 from lading.runtime.docker.images import Images
 from lading.runtime.docker.names import INSTANCE, RUN, Names
@@ -61,10 +59,9 @@ class DockerRuntime:
         self._root = root
         self._engine = engine or Engine(SOCKET)
         self._names = Names(root)
-        self._egress = Keeper(root / "egress", lambda: self._names.agent)
-        self._pool = pool
-        self._instances = Containers(self._engine, self._names, INSTANCE, root / "logs", self._egress.free)
-        run_containers = Containers(self._engine, self._names, RUN, root / "run-logs", self._egress.free)
+        self._egress = Confinement(self._engine, self._names, root / "egress", pool)
+        self._instances = Containers(self._engine, self._names, INSTANCE, root / "logs", self._egress.gone)
+        run_containers = Containers(self._engine, self._names, RUN, root / "run-logs", self._egress.gone)
         self._containers = {INSTANCE: self._instances, RUN: run_containers}
         self._networks = Networks(self._engine, self._names, root / "addresses", pool)
         self._images = Images(self._engine, self._names, root / "images", open_blob)
@@ -192,7 +189,7 @@ class DockerRuntime:
         # One at a time: an address is chosen and recorded, and no network removed, by one start alone.
         with self._starting:
             if spec.egress is not None:
-                spec = msgspec.structs.replace(spec, peers=(*spec.peers, *self._side_aliases(spec)))
+                spec = msgspec.structs.replace(spec, peers=self._egress.peers(spec))
             containers.remove(name)
             network = self._networks.provide(spec.project, spec.environment)
             # A run gets its address from the engine, unless rules have to stand for it before it starts.
@@ -217,47 +214,12 @@ class DockerRuntime:
         try:
             owner = self._identities.owner(user, image, self._names.container(kind, name))
             self._places.share(spec, making.mounts, owner, making.group if making.group is not None else owner)
-            self._confine(making)
+            self._egress.hold(making)
             if start:
                 containers.start(name)
         except BaseException:
             containers.remove(name)
             raise
-
-    def _side_aliases(self, spec: InstanceSpec) -> list[str]:
-        """Return the names by which stacks of the environment are reached, now that the container is made."""
-        marker = f"{names.ENVIRONMENT}={spec.project}/{spec.environment}"
-        filters = {"label": [*self._names.filters(names.STACK)["label"], marker]}
-        found = [one["Labels"].get(names.ALIASES, "") for one in self._engine.get("/containers/json", filters=filters)]
-        return sorted({alias for text in found for alias in text.split(",") if alias})
-
-    def _confine(self, making: launch.Making) -> None:
-        """See that the rules for a container stand before it starts, or that none stand for one that is free."""
-        spec, network = making.spec, making.network
-        if spec.egress is None:
-            self._egress.free_address(making.address)
-            return
-        self._egress.confine(
-            Confined(
-                name=self._names.container(making.kind, making.name),
-                label=spec.label if making.kind == INSTANCE else spec.service,
-                marker=f"{spec.project}/{spec.environment}",
-                address=making.address,
-                subnet=str(network.subnet),
-                gateway=network.gateway,
-                pool=self._pool,
-                allowed=spec.egress,
-            )
-        )
-
-    def _is_there(self, container: str, *, running: bool = False) -> bool:
-        try:
-            found = self._engine.get(f"/containers/{segment(container)}/json")
-        except EngineRefused as error:
-            if error.status != 404:
-                raise
-            return False
-        return states.is_running(found) or not running
 
     def _addresses(self) -> set[str]:
         listed = self._engine.get("/containers/json", all=True, filters=self._names.filters())
@@ -373,7 +335,7 @@ class DockerRuntime:
 
     def maintain(self) -> None:
         """Cut the logs of what is gone, drop the oldest, keep who is confined so; to be called now and then."""
-        self._egress.keep(self._is_there)
+        self._egress.maintain()
         self._holds.prune()
         kept = sorted(self._root.glob("*logs/*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
         total = 0
@@ -389,7 +351,7 @@ class DockerRuntime:
 
     def rest(self) -> None:
         """End what is there for running containers only; to be called when none is to run any more."""
-        self._egress.rest(lambda container: self._is_there(container, running=True))
+        self._egress.rest()
 
     def _lock(self, name: str) -> threading.RLock:
         return self._locks.setdefault(name, threading.RLock())
