@@ -252,3 +252,18 @@ def test_files_that_are_not_laid_out_are_said_to_be_missing() -> None:
     with pytest.raises(LadingError, match="not laid out") as refused:
         places.mounts(spec(layers={"config": "1", "files": "2"}, files={"config": Volume(path="/c")}))
     assert "--again" in refused.value.hint
+
+
+def test_what_is_confined_has_the_address_that_its_rules_are_for() -> None:
+    """An instance and a run alike; it speaks no IPv6, sends from no other address, and is told of its proxy."""
+    for kind in (names.INSTANCE, names.RUN):
+        asked = request(spec(egress=("api.example:443",), peers=("web",)), kind=kind)
+        (place,) = asked["NetworkingConfig"]["EndpointsConfig"].values()
+        assert place["IPAMConfig"] == {"IPv4Address": "10.217.9.2"}
+        assert asked["HostConfig"]["CapDrop"] == ["ALL"]
+        told = variables(asked)
+        assert told["HTTPS_PROXY"] == told["http_proxy"] == f"http://{told['HTTPS_PROXY'][7:-5]}:3128"
+        assert "web" in told["NO_PROXY"].split(",")
+    relaxed = request(spec(egress=(), relax=("capabilities",)))
+    assert relaxed["HostConfig"]["CapDrop"] == ["NET_RAW"]
+    assert "HTTP_PROXY" not in variables(request(spec()))

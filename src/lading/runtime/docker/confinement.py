@@ -8,7 +8,7 @@ from lading.docker.engine import segment
 from lading.model.environment import InstanceSpec
 from lading.runtime.docker import names, states
 from lading.runtime.docker.egress.confined import Confined
-from lading.runtime.docker.egress.keeper import Keeper
+from lading.runtime.docker.egress.keeper import Keeper, unenforced
 from lading.runtime.docker.launch import Making
 from lading.runtime.docker.names import INSTANCE, Names
 
@@ -30,6 +30,7 @@ class Confinement:
         if spec.egress is None:
             self._keeper.free_address(making.address)
             return
+        self._check_address(making)
         self._keeper.confine(
             Confined(
                 name=self._names.container(making.kind, making.name),
@@ -42,6 +43,15 @@ class Confinement:
                 allowed=spec.egress,
             )
         )
+
+    def _check_address(self, making: Making) -> None:
+        """Raise ``egress`` unless the container has the address that the rules are for."""
+        name = self._names.container(making.kind, making.name)
+        found = self._engine.get(f"/containers/{segment(name)}/json")
+        ends = found["NetworkSettings"]["Networks"]
+        fixed = [(end.get("IPAMConfig") or {}).get("IPv4Address") for end in ends.values()]
+        if fixed != [making.address]:
+            raise unenforced(f"{making.name} would not have the address {making.address} that its rules are for")
 
     def peers(self, spec: InstanceSpec) -> tuple[str, ...]:
         """Return the names within its environment that a confined program needs no proxy for, stacks included."""

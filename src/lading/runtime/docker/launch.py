@@ -47,7 +47,10 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
 def request(making: Making, secrets: Mapping[str, Secret]) -> dict[str, Any]:
     """Return the engine's request for a container; it holds secrets in plain and is for the engine alone."""
     spec, network = making.spec, making.network.name
-    place = endpoint(spec, making.address) if making.kind == names.INSTANCE else {}
+    place = endpoint(spec, making.address) if making.address else {}
+    if making.kind == names.RUN:
+        # Nobody asks a run for anything.
+        place.pop("Aliases", None)
     wanted = {
         "Image": making.reference,
         "User": making.user,

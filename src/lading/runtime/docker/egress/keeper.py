@@ -47,7 +47,7 @@ class Keeper:
         try:
             Firewall(self._agent()).check()
         except NoFirewall as error:
-            raise _unenforced(str(error)) from error
+            raise unenforced(str(error)) from error
 
     def confine(self, one: Confined) -> None:
         """Return once nothing that a container sends gets anywhere it may not; ``egress`` when that cannot be."""
@@ -60,7 +60,7 @@ class Keeper:
         deadline = time.monotonic() + IN_FORCE
         while not self._stands(one):
             if time.monotonic() >= deadline:
-                raise _unenforced(f"no rules for it stand after {IN_FORCE:.0f} s: {self._last_words()}")
+                raise unenforced(f"no rules for it stand after {IN_FORCE:.0f} s: {self._last_words()}")
             self._wake()
             time.sleep(AGAIN)
 
@@ -187,7 +187,8 @@ def _write(file: Path, content: bytes) -> None:
     draft.replace(file)
 
 
-def _unenforced(reason: str) -> LadingError:
+def unenforced(reason: str) -> LadingError:
+    """Return the error for what cannot be restricted."""
     return LadingError(
         "egress",
         doing="restricting what programs may reach",
