@@ -20,8 +20,8 @@ from pathlib import Path
 EXAMPLES = Path(__file__).resolve().parent
 FIRST = "v1.0.0"
 VERSION = re.compile(r"v\d+\.\d+\.\d+")
-LITTER = ("*.sql", "*.db*", ".env", ".venv", "__pycache__", ".*_cache")
-LEFT_OUT = shutil.ignore_patterns("versions", "variants", "road.toml", *LITTER)
+LITTER = ("road.toml", "*.sql", "*.db*", ".env", ".venv", "__pycache__", ".*_cache")
+LEFT_OUT = shutil.ignore_patterns("versions", "variants", *LITTER)
 LATER_LEFT_OUT = shutil.ignore_patterns(*LITTER)
 EPOCH = 1_750_000_000  # the first commit's time; each later one is a day after
 DAY = 86_400

@@ -2,15 +2,19 @@
 
     python scripts/examples.py [NAME ...]
 
-An example is a folder of ``examples`` with a manifest; nothing here names one. Its versions are v1.0.0 and what lies in
-``versions``: the first two are good, the third, where there is one, must not get in. Each is built once and carried
-local → stage → production; then the next good one, the bad one, and the way back. Secrets that the manifest requires
-get random values. ``road.toml`` in the folder, where there is one, says what cannot be seen from the manifest:
+An example is a folder of ``examples`` with a manifest, or of its ``variants`` (``cashback/postgres``); nothing here
+names one. Its versions are v1.0.0 and what lies in ``versions``: the first two are good, the third, where there is one,
+must not get in. Each is built once and carried local → stage → production, as far as its manifest goes; then the next
+good one, the bad one, and the way back. Secrets that the manifest requires get random values. ``road.toml`` in the
+folder, where there is one, says what cannot be seen from the manifest:
 
     good    = ["v1.0.0", "v1.1.0"]       # the releases to carry to production
     bad     = "v1.2.0"                   # the release that must be refused
     jobs    = ["healthcheck"]            # run in production at the end
     secrets = { LOGIN = "anna:{random}" }
+    [[write]]                            # what is written in stage, and meets the bad release there
+    post = "/api/v1/merchants"
+    json = { name = "Bakery" }
 """
 
 import argparse
@@ -18,16 +22,22 @@ import json
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import tomllib
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import environ
 from pathlib import Path
 from typing import Any
+
+from lading.model.errors import LadingError
+from lading.model.server import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -35,8 +45,9 @@ LADING = ROOT / ".venv" / "bin" / "lading"
 ENVIRONMENTS = ("local", "stage", "production")
 TURNED_BACK = (4, 5)  # exit statuses of a release that did not get in: unwound, rolled back
 REFUSED = 3
+ANSWER = 10.0  # seconds an example may take to answer a request
 AT_MOST = 600.0  # seconds one command may take
-SHOWN = 25  # lines of a command that ended otherwise than it should
+SHOWN = 10  # lines of a command that ended otherwise than it should
 
 
 class Astray(Exception):
@@ -61,14 +72,17 @@ class Example:
 
     def __init__(self, name: str, place: Path) -> None:
         self.name = name
-        self.source = EXAMPLES / name
+        folder, _, variant = name.partition("/")
+        self.source = EXAMPLES / folder / "variants" / variant if variant else EXAMPLES / folder
         self.manifest = tomllib.loads((self.source / "lading.toml").read_text())
         said = self.source / "road.toml"
         self.road = tomllib.loads(said.read_text()) if said.is_file() else {}
-        self.project = place / name
+        self.project = place / folder
         self.environment = {**environ, "LADING_HOME": str(place / "home"), "HOME": str(place)}
         kinds = {"image" if "dockerfile" in build else "bundle" for build in self.manifest.get("build", {}).values()}
         self.has_bundles, self.has_images = "bundle" in kinds, "image" in kinds
+        self.environments = [name for name in ENVIRONMENTS if name in self.manifest["environments"]]
+        self.last = self.environments[-1]
         self.row = Row(name, " and ".join(sorted(kinds)))
 
     def base_images(self) -> list[str]:
@@ -81,6 +95,12 @@ class Example:
                 for image in re.findall(r"(?im)^FROM\s+(?:--\S+\s+)*(\S+)", text):
                     if image not in stages and image != "scratch":
                         wanted[image] = None
+        for database in self.manifest.get("databases", {}).values():
+            if database["engine"] == "postgres":
+                wanted[f"postgres:{database.get('version', VERSION)}"] = None
+        for service in self.manifest.get("services", {}).values():
+            if "image" in service:
+                wanted[service["image"]] = None
         return list(wanted)
 
     def carry(self) -> None:
@@ -95,37 +115,50 @@ class Example:
         good = self.road.get("good", versions[:2])
         bad = self.road.get("bad", versions[2] if len(versions) > 2 else None)
         self._checkout(good[0])
-        for environment in ENVIRONMENTS:
+        for environment in self.environments:
             for name, value in self._secrets().items():
                 self.lading("secrets", "set", environment, name, stdin=value)
+        if self.last == "production" and self.has_bundles:
+            self.lading("policy", "allow", "production", "no-isolation", "--reason", "an example on its own machine")
         self._serve("deploy", "local")
         for version in good:
             self._checkout(version)
             self._serve("deploy", "stage")
-            if version == good[0] and self.has_bundles:
-                self.lading(
-                    "policy", "allow", "production", "no-isolation", "--reason", "an example on its own machine"
-                )
-            self._serve("promote", "stage", "production")
-            self._serves("production", version)
+            if self.last == "production":
+                self._serve("promote", "stage", "production")
+            self._serves(self.last, version)
             self.row.steps.append(f"{version} ✓")
         if bad is not None:
             self._refuse(bad, good[-1])
         if len(good) > 1:
-            self._serve("rollback", "production")
-            self._serves("production", good[-2])
+            self._serve("rollback", self.last)
+            self._serves(self.last, good[-2])
             self.row.steps.append(f"back to {good[-2]} ✓")
         for job in self.road.get("jobs", ()):
-            self.lading("run", "production", job)
+            self.lading("run", self.last, job)
             self.row.steps.append(f"{job} ran ✓")
 
     def _refuse(self, bad: str, serving: str) -> None:
+        for asked in self.road.get("write", ()):
+            self._write("stage", asked["post"], asked["json"])
         self._checkout(bad)
         self.lading("deploy", "stage", expect=TURNED_BACK)
         self._serves("stage", serving)
-        self.lading("promote", "stage", "production", bad, expect=(REFUSED,))
-        self._serves("production", serving)
+        if self.last == "production":
+            self.lading("promote", "stage", "production", bad, expect=(REFUSED,))
+            self._serves("production", serving)
         self.row.steps.append(f"{bad} refused ✓")
+
+    def _write(self, environment: str, path: str, body: Any) -> None:
+        (found,) = self.lading("status", environment)["environments"]
+        request = urllib.request.Request(
+            f"{found['url']}{path}", data=json.dumps(body).encode(), headers={"content-type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER):
+                return
+        except urllib.error.URLError as error:
+            raise Astray(f"POST {path} in {environment}: {error}") from error
 
     def _serve(self, *words: str) -> None:
         rollout = self.lading(*words)["rollout"]
@@ -162,8 +195,7 @@ class Example:
             timeout=AT_MOST,
         )
         if done.returncode not in expect:
-            told = "\n".join((done.stdout + done.stderr).splitlines()[-SHOWN:])
-            raise Astray(f"lading {' '.join(words)} ended with {done.returncode}:\n{told}")
+            raise Astray(f"lading {' '.join(words)} ended with {done.returncode}:\n{_told(done.stdout, done.stderr)}")
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
         return result
 
@@ -171,6 +203,15 @@ class Example:
         """Stop all that it started."""
         stop = [LADING, "agent", "stop", "--everything"]
         subprocess.run(stop, env=self.environment, cwd="/", capture_output=True, check=False, timeout=AT_MOST)
+
+
+def _told(out: str, err: str) -> str:
+    """Return what a command said of how it ended: its error, else its last lines."""
+    lines = out.splitlines()
+    try:
+        return str(LadingError.from_plain(json.loads(lines[-1])["error"]))
+    except (IndexError, KeyError, ValueError):
+        return "\n".join((*lines, *err.splitlines())[-SHOWN:])
 
 
 def _logins(value: Any) -> Iterator[str]:
@@ -191,11 +232,12 @@ def travel(name: str, place: Path) -> Row:
     example = Example(name, place)
     began = time.monotonic()
     try:
-        if example.has_images and not _engine():
+        images = example.base_images()
+        if images and not _engine():
             example.row.verdict = "left out: no container engine answers"
             return example.row
-        if example.has_images:
-            subprocess.run([ROOT / "scripts" / "base_images.sh", *example.base_images()], check=True)
+        if images:
+            subprocess.run([ROOT / "scripts" / "base_images.sh", *images], check=True)
             began = time.monotonic()
         example.carry()
         example.row.verdict = "stands" if example.row.lost == 0 else "LOST REQUESTS"
@@ -231,7 +273,8 @@ def table(rows: list[Row]) -> str:
 
 def known() -> list[str]:
     """Return the names of the examples that have a manifest."""
-    return sorted(path.parent.name for path in EXAMPLES.glob("*/lading.toml"))
+    found = (*EXAMPLES.glob("*/lading.toml"), *EXAMPLES.glob("*/variants/*/lading.toml"))
+    return sorted(str(path.parent.relative_to(EXAMPLES)).replace("/variants/", "/") for path in found)
 
 
 def main() -> int:
@@ -242,10 +285,12 @@ def main() -> int:
     strange = sorted(set(names) - set(known()))
     if strange:
         parser.error(f"there is no example {', '.join(strange)}; there are: {', '.join(known())}")
+    # Whoever ends this wants what it started to end too, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     rows = []
     for name in names:
         print(f"{name} …", flush=True)
-        place = Path(tempfile.mkdtemp(prefix=f"lading-{name}-"))
+        place = Path(tempfile.mkdtemp(prefix=f"lading-{name.replace('/', '-')}-"))
         # Instances may run as users of their own, who must be able to pass through.
         place.chmod(0o711)
         try:
