@@ -16,7 +16,7 @@ import pytest
 
 from lading.model.environment import Backend, Routes, ServiceRoute
 from lading.model.errors import LadingError
-from lading.router import traefik
+from lading.router import file as route_file
 from lading.router.control import Control, State
 from lading.router.holder import ANOTHER_HOLDS
 from lading.router.identity import is_running
@@ -115,6 +115,23 @@ def test_traffic_goes_on_without_a_holder(router: TraefikRouter, instance: Insta
     assert after.holder != before.holder
     kill(after.router)
     assert until(lambda: answers(port)), "the new holder must guard the adopted router"
+
+
+def test_a_holder_of_an_older_version_is_replaced(router: TraefikRouter, instance: Instance) -> None:
+    """After an upgrade a holder that knows less makes way for one of today; Traefik stays, and no request notices."""
+    port = serve(router, instance)
+    before = state(router)
+    file = router.root / "holder.json"
+    told = {**msgspec.json.decode(file.read_bytes()), "protocol": 1}
+    with load(port, per_second=100) as going:
+        file.write_bytes(msgspec.json.encode(told))
+        router.ensure()
+        count = going.sent
+        until(lambda: going.sent > count + 20)
+    assert going.failures == []
+    after = state(router)
+    assert (after.router, after.sockets) == (before.router, before.sockets)
+    assert after.holder != before.holder
 
 
 def test_a_router_that_cannot_be_adopted_is_replaced(router: TraefikRouter, instance: Instance) -> None:
@@ -261,7 +278,7 @@ def test_a_full_disk_leaves_what_serves(
     def full(*arguments: object, **more: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(traefik, "write_whole", full)
+    monkeypatch.setattr(route_file, "write_whole", full)
     with pytest.raises(LadingError) as caught:
         router.apply(Routes(environment=STAGE, generation="r2", port=port, services=before.services))
     assert caught.value.code == "no-space"

@@ -1,5 +1,6 @@
 """The agent's side of the socket holder: start it, tell it what changed, read what it says."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import lading
 from lading.model.canonical import digest_of
 from lading.model.errors import LadingError
 from lading.router.holder import ANOTHER_HOLDS
-from lading.router.identity import boot_id, is_running, write_whole
+from lading.router.identity import PROTOCOL, boot_id, is_running, write_whole
 from lading.router.settings import RouterSettings, Wants, holder_config
 
 START_TIMEOUT = 20.0  # seconds for the holder to bind its ports and Traefik to load its routes
@@ -25,6 +26,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """What the holder last wrote: processes as (pid, start time), ports by name, why ports are missing."""
 
     boot: str = ""
+    protocol: int = 1
     holder: tuple[int, int] = (0, 0)
     router: tuple[int, int] | None = None
     api: int = 0
@@ -68,6 +70,9 @@ class Control:
         """
         serial = self._configure(keep, wants or self._wants())
         state = self.state()
+        if state.held and state.protocol != PROTOCOL:
+            self._end_older(state)
+            state = State()
         if not state.held:
             self._start()
         elif state.config != serial or state.missing:
@@ -109,6 +114,14 @@ class Control:
         if not file.exists() or file.read_bytes() != data:
             write_whole(file, data)
         return serial
+
+    def _end_older(self, state: State) -> None:
+        """End the holder of another version; Traefik serves on with its sockets, and the next holder adopts both."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state.holder[0], signal.SIGKILL)
+        deadline = time.monotonic() + START_TIMEOUT
+        while is_running(*state.holder) and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL)
 
     def _start(self) -> None:
         source = str(Path(lading.__file__).parent.parent)

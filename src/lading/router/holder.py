@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lading.router.identity import boot_id, is_running, read_json, start_time, write_whole
+from lading.router.identity import PROTOCOL, boot_id, is_running, read_json, start_time, write_whole
 from lading.router.pagehost import PageHost
 from lading.router.process import address_of, become, detach, log, status_of
 from lading.router.sockets import bind, holds, open_up, shut, take_over, turn_away
@@ -302,6 +302,7 @@ class Holder:
         """Write down who holds what, for the agent and for the next holder."""
         state = {
             "boot": boot_id(),
+            "protocol": PROTOCOL,
             "holder": (os.getpid(), start_time(os.getpid())),
             "router": self.router,
             "api": self.api_port,

@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+# Raised when holder and agent understand each other no longer: an older holder is then replaced, Traefik stays.
+PROTOCOL = 2
+
 RECORD = b"# routes: "  # how the first line of the router's file begins, the record of all routes
 
 

@@ -80,3 +80,13 @@ def test_own_checks_carry_the_pass() -> None:
 def test_configuration_without_an_edge_keeps_its_revision() -> None:
     """What was configured before there were limits has the revision it had."""
     assert Configuration(environment="stage", tier="stage", table=Environment()).revision == "5966fcd8ea0d"
+
+
+def test_a_way_back_to_an_open_edge_is_said() -> None:
+    """A rollback returns to what guarded the release then; where that let in everybody, the plan says so."""
+    house = House.build()
+    house.world.secrets.put(KEY, {"STAGE_LOGIN": Secret("anna:horse-staple")})
+    assert house.deploy("v1.0.0").outcome == "succeeded"
+    assert house.carry(house.open_deploy("v1.1.0", GUARDED)).outcome == "succeeded"
+    back = house.open_rollback()
+    assert "its access returns with it: anybody could reach it then" in back.plan.reasons
