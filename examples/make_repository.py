@@ -3,8 +3,9 @@
 ``python examples/make_repository.py cashback DEST [--at v1.0.0]``
 
 The folder of the example is v1.0.0. ``versions/vX.Y.Z.patch`` and the files below ``versions/vX.Y.Z/`` each turn the
-version before into that one. ``NAME.sql`` becomes the SQLite file ``NAME.db``. The same input gives the same commits
-(on the same SQLite), whatever the user's git configuration says.
+version before into that one. ``NAME/VARIANT`` is the example with the files of ``variants/VARIANT`` laid
+over it, which has versions of its own. ``NAME.sql`` becomes the SQLite file ``NAME.db``. The same input gives the same
+commits (on the same SQLite), whatever the user's git configuration says.
 """
 
 import argparse

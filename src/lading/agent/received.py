@@ -149,7 +149,7 @@ def _of_manifest(manifest: Manifest) -> Iterator[str]:
 def _of_table(table: Environment) -> Iterator[str]:
     yield from _named(VARIABLE_PATTERN, VARIABLE_RULE, "variable", table.env)
     yield from _of_code(table.env)
-    yield from _named(SECRET_PATTERN, SECRET_RULE, "secret", table.edge_secrets)
+    yield from _named(SECRET_PATTERN, SECRET_RULE, "secret", table.needed_secrets)
     for service, count in table.replicas.items():
         if not 1 <= count <= 64:
             yield f"{count} replicas of {service}: a number from 1 to 64 is meant"

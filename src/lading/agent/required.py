@@ -8,6 +8,7 @@ from lading.model.errors import LadingError
 from lading.model.placeholders import placeholder
 from lading.model.release import Release
 from lading.model.secret import Secret
+from lading.model.server import why_no_url
 from lading.ports.secrets import Secrets
 
 
@@ -64,12 +65,15 @@ def _command(environment: str, name: str, configuration: Configuration) -> str:
 def _wrong(
     held: _Held, release: Release, configuration: Configuration, examples: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    for name in dict.fromkeys((*release.manifest.secrets.required, *configuration.table.edge_secrets)):
+    urls = {placed.url for placed in configuration.table.databases.values()}
+    for name in dict.fromkeys((*release.manifest.secrets.required, *configuration.table.needed_secrets)):
         version = configuration.secret_versions.get(name)
         if version is None:
             yield name, "it is missing"
             continue
         value = held.value(name, version)
         reason = placeholder(name, value, configuration.tier, examples.get(name, ""))
+        if not reason and name in urls:
+            reason = why_no_url(value)
         if reason:
             yield name, reason

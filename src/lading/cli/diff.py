@@ -68,7 +68,7 @@ def _side(state: State, name: str) -> Side:
 
     manifest = read(state.outline.path)
     detail, trouble = _detail(state, name)
-    required = frozenset((*manifest.secrets.required, *manifest.environments[name].edge_secrets))
+    required = frozenset((*manifest.secrets.required, *manifest.environments[name].needed_secrets))
     named = required | set(manifest.secrets.optional)
     now = facts_of(manifest, manifest.environments[name], name)
     if detail is None:
@@ -108,7 +108,7 @@ def _serves(detail: dict[str, Any], name: str) -> Facts:
     configuration = detail["configuration"]
     table = msgspec.convert(configuration.get("table", {}), Environment)
     view = detail["environment"]
-    named = frozenset((*manifest.secrets.required, *manifest.secrets.optional, *table.edge_secrets))
+    named = frozenset((*manifest.secrets.required, *manifest.secrets.optional, *table.needed_secrets))
     return {
         **facts_of(manifest, table, name),
         **secret_facts(configuration.get("secret_versions", {}), named, table),

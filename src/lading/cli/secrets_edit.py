@@ -62,7 +62,7 @@ def _of_manifest(state: State, environment: str) -> tuple[str, ...]:
 
     manifest = read(state.outline.path)
     table = manifest.environments.get(environment)
-    return (*manifest.secrets.required, *(table.edge_secrets if table is not None else ()))
+    return (*manifest.secrets.required, *(table.needed_secrets if table is not None else ()))
 
 
 def _edited(state: State, environment: str, versions: dict[str, int], needs: dict[str, str]) -> Changes:

@@ -91,5 +91,6 @@ class PostgresServers:
                 yield connection
         except psycopg.Error as error:
             # Not chained, and without what could be secret: some messages quote what they were given.
-            said = redact(str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given", [url])
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            said = redact(lines[0] if lines else "no reason given", [url])
             raise LadingError("database-failed", doing="asking a database's server", happened=said) from None

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lading.engine import resolving
 from lading.engine.context import Locks
 from lading.engine.patience import Parked, patiently
 from lading.engine.world import World
@@ -142,10 +143,7 @@ class JobCarrier:
 
     def _secrets(self, run: JobRun) -> dict[str, Secret]:
         assert run.spec is not None, "what was missed is not carried"
-        return {
-            variable: self._world.secrets.get(run.key, name, version)
-            for variable, (name, version) in run.spec.secrets.items()
-        }
+        return resolving.secrets_of(self._world, run.key, run.spec)
 
     def _known(self, number: int) -> JobRun:
         run = patiently(self._world.clock, lambda: self._world.journal.run(number))

@@ -356,6 +356,12 @@ class Environment(_Value, frozen=True, kw_only=True, omit_defaults=True):
         basic = self.access.basic if self.access is not None else None
         return (*((basic,) if basic is not None else ()), *(self.tls.secrets if self.tls is not None else ()))
 
+    @property
+    def needed_secrets(self) -> tuple[str, ...]:
+        """The names of the secrets that this table itself asks for: the router's, and URLs of databases."""
+        urls = (placed.url for placed in self.databases.values())
+        return (*self.edge_secrets, *(url for url in urls if url is not None))
+
     def tier_of(self, name: str) -> Tier:
         """Return the tier: what the table says, else ``local`` and ``production`` by name, else ``stage``."""
         if self.tier is not None:

@@ -88,25 +88,45 @@ def fill(template: str, value: Secret, host: str = "") -> Secret:
 
 
 def fields_of(url: str) -> dict[str, str]:
-    """Return the parts of a URL; raise ValueError for one that names no host."""
+    """Return the parts of a URL; raise ValueError, which repeats nothing of it, for one that lacks some."""
     scheme, _, rest = url.strip().partition("://")
     parts = urlsplit(url.strip())
+    try:
+        port = parts.port or PORT
+    except ValueError:
+        # Without its text, which may be a piece of a password that was not quoted.
+        raise ValueError("its port is no number") from None
     if not parts.hostname:
         raise ValueError("it names no host")
+    if not parts.path.lstrip("/"):
+        raise ValueError("it names no database")
     return {
         "scheme": scheme,
         "rest": rest,
         "host": parts.hostname,
-        "port": str(parts.port or PORT),
+        "port": str(port),
         "user": unquote(parts.username or ""),
         "password": unquote(parts.password or ""),
         "name": unquote(parts.path.lstrip("/")),
     }
 
 
+def why_no_url(value: str) -> str:
+    """Say why a text is no URL of a database, without repeating it; empty where it is one."""
+    if "://" not in value:
+        return "it is no URL"
+    try:
+        fields_of(value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def url_of(login: Login, password: Secret, host: str) -> Secret:
     """Return the URL under which the agent itself reaches a server."""
     if not login.server:
+        if why := why_no_url(password.reveal()):
+            raise ValueError(why)
         return fill(f"{SCHEME}://{{rest}}", password)
     user, name = quote(login.user, safe=""), quote(login.name, safe="")
     return fill(f"{SCHEME}://{user}:{{password}}@{{host}}:{PORT}/{name}", password, host)

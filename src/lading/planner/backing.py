@@ -12,6 +12,7 @@ from lading.model.release import Release
 
 GRACE = 60.0  # seconds a server may take to write down what it has in memory
 WITHIN = 120.0  # seconds in which a server must answer: the first time it makes its files
+ELSEWHERE = 20.0  # seconds in which one that somebody else runs must answer
 DATA = "/var/lib/postgresql/data"  # where the image has its volume
 SOCKETS = "/var/run/postgresql"
 # Its list of contents is read back: what cannot be read is no dump.
@@ -27,7 +28,7 @@ def steps(number: int, release: Release, configuration: Configuration, observed:
         spec = None
         if login.server:
             spec = server_of(number, release, configuration, name, database, login, observed)
-        yield StartDatabase(database=name, spec=spec, login=login, within=WITHIN)
+        yield StartDatabase(database=name, spec=spec, login=login, within=WITHIN if spec is not None else ELSEWHERE)
 
 
 def login_to(
@@ -58,8 +59,8 @@ def told(release: Release, configuration: Configuration, kind: str, passwords: M
     for name, database in release.manifest.databases.items():
         login = login_to(release, configuration, name, database, passwords)
         if login is not None:
-            host = database.alias or server.host_of(name)
-            found |= server.told(database, login, host if kind == "image" else "{host}")
+            # Never the alias: a name without a point in it is first asked for elsewhere, which may take seconds.
+            found |= server.told(database, login, server.host_of(name) if kind == "image" else "{host}")
     return found
 
 

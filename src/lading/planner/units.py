@@ -18,7 +18,7 @@ STATIC_PORT = 80
 
 def configure(name: str, table: Environment, secret_versions: Mapping[str, int], manifest: Manifest) -> Configuration:
     """Return the environment's configuration with the versions of those secrets that the release names, or its edge."""
-    wanted = {*manifest.secrets.required, *manifest.secrets.optional, *table.edge_secrets}
+    wanted = {*manifest.secrets.required, *manifest.secrets.optional, *table.needed_secrets}
     return Configuration(
         environment=name,
         tier=table.tier_of(name),

@@ -12,8 +12,9 @@ from lading.agent.logs import InstanceLogs
 from lading.agent.secret_values import SecretValues
 from lading.agent.status import Status
 from lading.model.errors import LadingError
-from lading.model.manifest import Database, Environment
+from lading.model.manifest import Database, Environment, Placement
 from lading.model.rollout import Rollout
+from lading.model.secret import Secret
 from tests.recovery.agent import MemoryAgent
 from tests.recovery.house import ENVIRONMENT, KEY, NEW, OLD, OTHER_MAJOR, PROJECT, SERVER, TABLE
 
@@ -144,3 +145,15 @@ def downs(agent: MemoryAgent, tmp_path: Path) -> Downs:
 
 def told(agent: MemoryAgent, rollout: Rollout) -> list[str]:
     return [f"{event.text} {event.data}" for event in agent.world.journal.events(rollout.id)]
+
+
+@pytest.mark.parametrize(("value", "reason"), [(None, "it is missing"), ("db.example.org", "it is no URL")])
+def test_a_url_of_ones_own_is_looked_at_before(agent: MemoryAgent, value: str | None, reason: str) -> None:
+    """Missing or no URL, the deploy is refused with the command that mends it."""
+    if value is not None:
+        agent.world.secrets.put(KEY, {"MAIN_URL": Secret(value)})
+    agent.house.release(SECOND)
+    table = msgspec.structs.replace(TABLE, databases={"main": Placement(url="MAIN_URL")})
+    with pytest.raises(LadingError, match=reason) as raised:
+        agent.request("deploy", SECOND, table=table)
+    assert (raised.value.code, raised.value.hint) == ("secret-missing", "lading secrets set stage MAIN_URL")

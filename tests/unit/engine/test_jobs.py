@@ -11,6 +11,7 @@ from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
 from lading.engine.jobs import KEPT_RUNS, LOOK_EVERY, JobCarrier, asked
 from lading.engine.patience import Parked
 from lading.engine.world import World
+from lading.model.environment import Told
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun
 from lading.model.manifest import Expect, Volume
@@ -32,7 +33,10 @@ class Yard:
     def open(self, **more: Any) -> JobRun:
         serving = self.house.record.serving
         assert serving is not None
-        spec = msgspec.structs.replace(serving.workers[0], command="settle", volumes={"d": Volume(env="DIR")})
+        told = {"DATABASE_URL": Told(template="postgresql://shop:{password}@db/shop", secret="TOKEN", version=1)}
+        spec = msgspec.structs.replace(
+            serving.workers[0], command="settle", volumes={"d": Volume(env="DIR")}, told=told
+        )
 
         def make(number: int) -> JobRun:
             given: dict[str, Any] = {"timeout": 600.0, **more}
@@ -73,7 +77,9 @@ def test_a_run_succeeds(yard: Yard) -> None:
     assert (ended.ending, ended.exit_status, ended.reason) == ("succeeded", 0, "")
     assert ended.seconds == pytest.approx(5.0, abs=LOOK_EVERY)
     assert yard.runtime.begun[run.name].run.args == ("--all",)
-    assert yard.runtime.begun[run.name].secrets["TOKEN"].reveal() == "canary-4711"
+    secrets = yard.runtime.begun[run.name].secrets
+    assert secrets["TOKEN"].reveal() == "canary-4711"
+    assert secrets["DATABASE_URL"].reveal() == "postgresql://shop:canary-4711@db/shop"
 
 
 def test_a_run_fails_with_its_own_status(yard: Yard) -> None:

@@ -90,7 +90,7 @@ class TestRepositories:
 
 
 class TestManifests:
-    @pytest.mark.parametrize("name", ["cashback", "memo", *PUBLISHED])
+    @pytest.mark.parametrize("name", ["cashback", "cashback/variants/postgres", "memo", *PUBLISHED])
     def test_it_has_no_problem(self, name: str) -> None:
         """The manifests shown to newcomers have neither problems nor warnings, and nothing this version cannot do."""
         checked = check(EXAMPLES / name / "lading.toml")
@@ -166,6 +166,29 @@ class TestCashback:
     def test_its_own_tests_pass(self, tmp_path: Path, version: str) -> None:
         """The application's tests pass, those of the bad release too: its bug is one that tests like them miss."""
         make_repository("cashback", tmp_path / "made", at=version)
+        done = run(tmp_path / "made", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+        assert done.returncode == 0, done.stdout
+
+
+class TestCashbackOnPostgres:
+    def test_the_variant_lies_over_the_example(self, tmp_path: Path) -> None:
+        """Its own files go first, the application's others come along, and it has versions of its own."""
+        assert make_repository("cashback/postgres", tmp_path / "made") == ("v1.0.0", "v1.1.0", "v1.2.0")
+        files = git(tmp_path / "made", "ls-files").split()
+        assert {
+            "Dockerfile",
+            "cashback/api.py",
+            "cashback/payer.py",
+            "migrations/versions/9c41_settled_payouts.py",
+        } <= {*files}
+        assert not [name for name in files if "variants" in name]
+        with pytest.raises(FileNotFoundError, match="no variant 'mysql' of cashback"):
+            make_repository("cashback/mysql", tmp_path / "other")
+
+    @pytest.mark.parametrize("version", ["v1.0.0", "v1.2.0"])
+    def test_its_own_tests_pass(self, tmp_path: Path, version: str) -> None:
+        """Those of the bad release too: no test of its runs a migration."""
+        make_repository("cashback/postgres", tmp_path / "made", at=version)
         done = run(tmp_path / "made", "-m", "pytest", "-q", "-p", "no:cacheprovider")
         assert done.returncode == 0, done.stdout
 

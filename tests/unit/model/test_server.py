@@ -4,7 +4,7 @@ import pytest
 
 from lading.model.environment import Login
 from lading.model.secret import Secret
-from lading.model.server import fill, major_of, role_of, url_of
+from lading.model.server import fill, major_of, role_of, url_of, why_no_url
 
 OWN = Secret("postgres://ann%40x:p%2Fw@db.example.org:6432/books?sslmode=require")
 
@@ -46,6 +46,21 @@ def test_the_agent_asks_with_the_drivers_own_scheme() -> None:
     assert url.reveal() == "postgresql://ann:pw@db/books"
     with pytest.raises(ValueError, match="no host"):
         fill("{host}", Secret("postgresql:///books"))
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("postgresql://ann:pw@db/books", ""),
+        ("nonsense", "it is no URL"),
+        ("postgresql:///books", "it names no host"),
+        ("postgresql://ann:pw@db", "it names no database"),
+        ("postgresql://ann:p/w@db/books", "its port is no number"),
+    ],
+)
+def test_what_is_no_url_is_said(value: str, why: str) -> None:
+    """Before anything is started."""
+    assert why_no_url(value) == why
 
 
 def test_names_are_what_a_server_takes() -> None:

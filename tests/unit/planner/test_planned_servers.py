@@ -88,15 +88,15 @@ def test_no_plan_holds_a_password_or_a_port_of_the_host() -> None:
 
 
 def test_all_parts_come_from_one_definition() -> None:
-    """URL, scheme and parts; an alias is the name that containers are told."""
+    """URL, scheme and parts; an alias is a further name of the server, which programs are not told."""
     parts = {"DB_HOST": "host", "DB_PORT": "port", "DB_USER": "user", "DB_PASSWORD": "password", "DB_NAME": "name"}
     release = released("image", env_parts=parts, url_scheme="postgresql+asyncpg", alias="db")
     unit = planned(release).unit
     assert unit is not None
     told = {name: one.template for name, one in unit.instances[0].told.items()}
     assert told == {
-        "DATABASE_URL": "postgresql+asyncpg://shop:{password}@db:5432/shop",
-        "DB_HOST": "db",
+        "DATABASE_URL": "postgresql+asyncpg://shop:{password}@main.internal:5432/shop",
+        "DB_HOST": "main.internal",
         "DB_PORT": "5432",
         "DB_USER": "shop",
         "DB_PASSWORD": "{password}",

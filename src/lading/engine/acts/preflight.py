@@ -69,7 +69,7 @@ def _dump(context: Context, step: Dump) -> int:
 
 
 def _missing_secrets(step: Preflight) -> list[tuple[str, str, str]]:
-    required = dict.fromkeys((*step.release.manifest.secrets.required, *step.configuration.table.edge_secrets))
+    required = dict.fromkeys((*step.release.manifest.secrets.required, *step.configuration.table.needed_secrets))
     missing = [name for name in required if name not in step.configuration.secret_versions]
     if not missing:
         return []
