@@ -45,6 +45,8 @@ class Jobs:
             )
         unit = record.serving
         _refuse_unknown(unit, request)
+        spec = next(spec for spec in unit.jobs if spec.service == request.job)
+        self._world.runtime.require(spec.kind)
         return self.open(
             record,
             unit,

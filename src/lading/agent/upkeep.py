@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 FIRST_AFTER = 60.0  # seconds after the agent's start: starting is for what is served
 EVERY = 3600.0  # seconds between two times
 COPY_AGE = 24 * 3600.0  # seconds after which the journal's copy is made anew
+KEPT_RUNS = 1000  # of each job in each environment; what they wrote goes much earlier
 KEPT_EVENTS = 50_000  # about 20 MB: the stories of some five hundred rollouts
 
 
@@ -21,6 +22,10 @@ class Upkept(Protocol):
 
     def prune_events(self, keep: int) -> int:
         """Remove the oldest events of ended rollouts until ``keep`` are left; return how many went."""
+        ...
+
+    def prune_runs(self, keep: int) -> int:
+        """Remove the oldest runs of each job until ``keep`` are left; return how many went."""
         ...
 
     def backup_to(self, path: Path) -> None:
@@ -49,6 +54,7 @@ class JournalUpkeep:
         pruned = self._journal.prune_events(KEPT_EVENTS)
         if pruned:
             log.info("removed the oldest %s events from the journal", pruned)
+        self._journal.prune_runs(KEPT_RUNS)
         if self._is_old():
             self._journal.backup_to(self._copy)
 

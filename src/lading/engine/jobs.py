@@ -22,6 +22,9 @@ from lading.ports.runtime import Ended, Run
 
 log = logging.getLogger(__name__)
 
+# What keeps a run from beginning now, and is over by itself or by somebody's help.
+HEALS = ("no-space", "no-engine")
+
 # Seconds between two looks at whether somebody asked a run to end; its own end is noticed at once.
 LOOK_EVERY = 0.25
 
@@ -51,7 +54,7 @@ class JobCarrier:
             secrets = self._secrets(run)
             run = self._begin(run, secrets)
         except LadingError as error:
-            if error.code == "no-space":
+            if error.code in HEALS:
                 raise Parked(str(error)) from error
             return self._finish(run, "failed", f"{error.happened}; {error.hint}" if error.hint else error.happened)
         return self._conclude(run, self._await(run), secrets)
@@ -79,7 +82,11 @@ class JobCarrier:
         deadline = clock.monotonic() + max(0.0, run.timeout - passed)
         while True:
             left = deadline - clock.monotonic()
-            end = self._world.runtime.run_end(asked(run), wait=max(0.0, min(LOOK_EVERY, left)))
+            try:
+                end = self._world.runtime.run_end(asked(run), wait=max(0.0, min(LOOK_EVERY, left)))
+            except LadingError as error:
+                # It goes on, or has ended, whether it can be looked at now or not (an engine that is restarted).
+                raise Parked(str(error)) from error
             if end is not None:
                 return end
             if self._stopping():

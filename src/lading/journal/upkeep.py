@@ -68,6 +68,22 @@ class Upkeep(JournalFile):
                 (keep,),
             ).rowcount
 
+    def prune_runs(self, keep: int) -> int:
+        """Remove the oldest runs of each job of each environment until ``keep`` are left; return how many went.
+
+        Runs that have not ended stay, and those whose output and files are still kept.
+        """
+        newest = (
+            "SELECT id FROM (SELECT id, row_number() OVER"
+            " (PARTITION BY project, environment, job ORDER BY id DESC) AS n FROM runs) WHERE n <= ?"
+        )
+        with self._transaction("pruning") as connection:
+            return connection.execute(
+                "DELETE FROM runs WHERE (ending = 'missed' OR ending IS NOT NULL AND json_extract(value, '$.kept') = 0)"
+                f" AND id NOT IN ({newest})",
+                (keep,),
+            ).rowcount
+
 
 def _problems(connection: sqlite3.Connection) -> tuple[str, ...]:
     found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]

@@ -5,12 +5,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lading.agent import upkeep
 from lading.agent.upkeep import COPY_AGE, EVERY, FIRST_AFTER, JournalUpkeep
 from lading.journal.sqlite import SqliteJournal
 from lading.ports.clock.memory import MemoryClock
+from lading.ports.journal.job_conformance import opening
 from tests.recovery.house import House
 
 
@@ -29,6 +31,29 @@ def test_events_are_pruned_and_the_journal_is_copied(tmp_path: Path, monkeypatch
     assert all(journal.marks(number) for number in rollouts)
     with closing(sqlite3.connect(copy)) as copied:
         assert copied.execute("SELECT count(*) FROM rollouts").fetchone() == (4,)
+
+
+def test_the_history_of_runs_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest runs of each job go, but none that goes on or whose files are kept; numbers are not used again."""
+    monkeypatch.setattr(upkeep, "KEPT_RUNS", 3)
+    journal, clock = SqliteJournal(tmp_path / "journal.db"), MemoryClock()
+    for _ in range(4):
+        journal.open_run(opening("report"))
+    for _ in range(6):
+        journal.open_run(opening("settle"))
+    for number, changes in {
+        5: {"ending": "succeeded", "kept": False},
+        6: {"ending": "succeeded"},
+        7: {"ending": "missed"},
+        8: {"ending": "succeeded", "kept": False},
+    }.items():
+        journal.change_run(number, lambda run, changes=changes: msgspec.structs.replace(run, **changes))  # type: ignore[misc]
+    chore = JournalUpkeep(journal, tmp_path / "copy.db", clock)
+    clock.advance(FIRST_AFTER)
+    chore()
+    assert [run.id for run in journal.runs(job="settle")] == [10, 9, 8, 6]
+    assert [run.id for run in journal.runs(job="report")] == [4, 3, 2, 1]
+    assert journal.open_run(opening("settle")).id == 11
 
 
 def test_the_copy_is_made_anew_once_a_day(tmp_path: Path) -> None:

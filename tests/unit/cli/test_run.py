@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lading.cli.run import exit_status_of
+from lading.model.errors import LadingError
 from lading.model.secret import Secret
 from lading.ports.runtime import RunResult
 from tests.support import until
@@ -187,6 +188,22 @@ def test_status_says_when_a_job_runs_next(yard: MemoryAgent, run: Run, project: 
     job = run("status", "local", "--json").result["environments"][0]["jobs"][0]
     assert (job["on"], job["running"], job["last"]["ending"]) == (True, 0, "failed")
     assert job["next"] > yard.world.clock.now() - 60
+
+
+def test_an_engine_that_is_away_is_told(yard: MemoryAgent, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot run now is refused before anything is opened; what cannot be followed now says why, and goes on."""
+    ends(yard, 0)
+    assert run("run", "local", "settle").status == 0
+
+    def away(*_asked: object) -> None:
+        raise LadingError("no-engine", happened="no container engine answers", hint="start it")
+
+    monkeypatch.setattr(yard.world.runtime, "run_output", away)
+    followed = run("runs", "local", "--follow", "1")
+    assert (followed.status, "no container engine answers" in followed.err) == (3, True)
+    yard.world.runtime.lacking.add("bundle")  # type: ignore[attr-defined]
+    assert run("run", "local", "settle").status == 3
+    assert len(yard.world.journal.runs()) == 1
 
 
 def test_down_ends_runs(yard: MemoryAgent, run: Run) -> None:

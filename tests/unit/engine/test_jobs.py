@@ -193,6 +193,24 @@ def test_what_cannot_start_has_failed(yard: Yard, monkeypatch: pytest.MonkeyPatc
     assert "no program 'settle'; bring it" in ended.reason
 
 
+def test_an_engine_that_is_away_ends_nothing(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a run cannot be begun or looked at, it waits for whoever mends that; its end is recorded afterwards."""
+
+    def away(*_asked: object, **_more: object) -> None:
+        raise LadingError("no-engine", happened="no container engine answers", hint="start it")
+
+    run = yard.open()
+    for method in ("begin_run", "run_end"):
+        with monkeypatch.context() as patch:
+            patch.setattr(yard.runtime, method, away)
+            with pytest.raises(Parked):
+                yard.carry(run)
+    assert yard.world.journal.run(run.id).ending is None  # type: ignore[union-attr]
+    yard.ends(run)
+    assert yard.carry(run).ending == "succeeded"
+    assert yard.runtime.recorded.runs.count(run.name) == 1
+
+
 def test_nothing_begins_while_a_database_is_migrated(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a hold goes on a run waits, as it could write to what may be restored."""
     monkeypatch.setattr(yard.runtime, "unsettled", lambda marker: ("hold",) if marker == KEY else ())

@@ -17,6 +17,7 @@ from lading.agent.asking import RunRequest
 from lading.agent.jobs import view
 from lading.agent.outputs import read_output
 from lading.agent.service import AgentService
+from lading.model.errors import LadingError
 
 LOOK_EVERY = 0.2  # seconds between two looks at what a run wrote
 
@@ -77,7 +78,11 @@ def routes(service: AgentService) -> APIRouter:
 async def _output(service: AgentService, number: int, cursor: str, *, follow: bool) -> AsyncIterator[bytes]:
     silent = 0.0
     while not service.changes.closed:
-        written = await to_thread.run_sync(service.jobs.output, number, cursor)
+        try:
+            written = await to_thread.run_sync(service.jobs.output, number, cursor)
+        except LadingError as error:
+            yield msgspec.json.encode({"error": error.to_plain()}) + b"\n"
+            return
         cursor = written.cursor
         if written.lines or written.run is not None:
             yield msgspec.json.encode(written) + b"\n"
