@@ -117,6 +117,21 @@ def test_an_agent_ends_in_order(home: Home) -> None:
     assert home.lading("agent", "status", status=7)["error"]["code"] == "agent-unreachable"
 
 
+def test_an_agent_whose_home_is_gone_ends(home: Home) -> None:
+    """It looks after nothing then, and must not make router after router in its place."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lading.agent", "--home", str(home.path)], stdout=subprocess.DEVNULL
+    )
+    until(lambda: _answers(home), within=20)
+    moved = home.path.with_name("moved")
+    home.path.rename(moved)
+    try:
+        assert process.wait(timeout=20) == 0
+    finally:
+        # Back again, so that its router is found and ended.
+        moved.rename(home.path)
+
+
 def _answers(home: Home) -> bool:
     with socket.socket(socket.AF_UNIX) as sock:
         return sock.connect_ex(str(home.path / "agent.sock")) == 0

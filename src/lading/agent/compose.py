@@ -123,7 +123,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
     scheduler = Scheduler(world, jobs)
     upkeep = JournalUpkeep(journal, home / "journal.copy.db", clock)
     chores = (processes.maintain, containers.maintain, rollouts.recover, jobs.recover, upkeep)
-    supervisor = Supervisor(world, locks, rollouts.admission, chores=chores)
+    supervisor = Supervisor(world, locks, rollouts.admission, chores=chores, at_home=place.leave_if_gone)
     started = time.time()
 
     def about() -> About:

@@ -1,14 +1,18 @@
 """The agent's home: its directories, its name, its card, and the lock that lets only one agent have it."""
 
 import fcntl
+import logging
 import os
 import secrets
+import signal
 import socket
 from pathlib import Path
 
 import msgspec
 
 from lading.model.interface import CARD, LOCK
+
+log = logging.getLogger(__name__)
 
 NAME = "agent.name"
 SPOOL = "spool"
@@ -42,6 +46,22 @@ class Home:
         except BlockingIOError:
             return False
         return True
+
+    def is_there(self) -> bool:
+        """Tell whether the home that was taken is still there: somebody may have removed or moved it."""
+        try:
+            return self._lock is None or os.path.samestat(os.fstat(self._lock), (self.root / LOCK).stat())
+        except FileNotFoundError:
+            return False
+
+    def leave_if_gone(self) -> bool:
+        """End this process in order, once its home is gone; tell whether it is still there."""
+        if self.is_there():
+            return True
+        # It would make router after router for routes that nobody has written down.
+        log.error("%s was removed or moved: this agent ends", self.root)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return False
 
     def sweep(self) -> None:
         """Remove what uploads of a dead agent left; to be called by who has the home."""

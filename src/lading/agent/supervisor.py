@@ -48,7 +48,8 @@ class Supervisor:
     """Looks after every environment of the agent: one thread tends what serves, another retires what is left.
 
     ``admission`` is held, environment by environment, while a rollout is opened: what a plan has observed must not be
-    retired meanwhile. ``chores`` are further things to do at every look, such as rotating logs.
+    retired meanwhile. ``chores`` are further things to do at every look, such as rotating logs; ``at_home`` is asked
+    before each look whether there is anything left to look after.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Supervisor:
         locks: Locks,
         admission: Locks,
         chores: Sequence[Callable[[], object]] = (),
+        at_home: Callable[[], bool] = lambda: True,
     ) -> None:
         self._world = world
         self._locks = locks
         self._admission = admission
         self._chores = chores
+        self._at_home = at_home
         self._patience: defaultdict[str, _Patience] = defaultdict(_Patience)
         self._unrouted: set[str] = set()
         self._stop = threading.Event()
@@ -108,7 +111,7 @@ class Supervisor:
             self._carefully(f"retiring in {record.key}", lambda record=record: self._retire(record))  # type: ignore[misc]
 
     def _run(self, work: Callable[[], None]) -> None:
-        while not self._stop.wait(LOOK_EVERY):
+        while not self._stop.wait(LOOK_EVERY) and self._at_home():
             self._carefully("the journal", work)
 
     def _carefully(self, what: str, work: Callable[[], object]) -> None:
