@@ -13,7 +13,7 @@ from tests.projects import COMMAND, DOCKERFILE, make_project
 from tests.support import until
 from tests.support_agent import commit
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # the first build fetches packages
 
 CACHE = """
 [services.cache]
