@@ -12,9 +12,6 @@ folder, where there is one, says what cannot be seen from the manifest:
     bad     = "v1.2.0"                   # the release that must be refused
     jobs    = ["healthcheck"]            # run in production at the end
     secrets = { LOGIN = "anna:{random}" }
-    [[write]]                            # what is written in stage, and meets the bad release there
-    post = "/api/v1/merchants"
-    json = { name = "Bakery" }
 """
 
 import argparse
@@ -28,8 +25,6 @@ import sys
 import tempfile
 import time
 import tomllib
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import environ
@@ -45,7 +40,6 @@ LADING = ROOT / ".venv" / "bin" / "lading"
 ENVIRONMENTS = ("local", "stage", "production")
 TURNED_BACK = (4, 5)  # exit statuses of a release that did not get in: unwound, rolled back
 REFUSED = 3
-ANSWER = 10.0  # seconds an example may take to answer a request
 AT_MOST = 600.0  # seconds one command may take
 SHOWN = 10  # lines of a command that ended otherwise than it should
 
@@ -139,8 +133,6 @@ class Example:
             self.row.steps.append(f"{job} ran ✓")
 
     def _refuse(self, bad: str, serving: str) -> None:
-        for asked in self.road.get("write", ()):
-            self._write("stage", asked["post"], asked["json"])
         self._checkout(bad)
         self.lading("deploy", "stage", expect=TURNED_BACK)
         self._serves("stage", serving)
@@ -148,17 +140,6 @@ class Example:
             self.lading("promote", "stage", "production", bad, expect=(REFUSED,))
             self._serves("production", serving)
         self.row.steps.append(f"{bad} refused ✓")
-
-    def _write(self, environment: str, path: str, body: Any) -> None:
-        (found,) = self.lading("status", environment)["environments"]
-        request = urllib.request.Request(
-            f"{found['url']}{path}", data=json.dumps(body).encode(), headers={"content-type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=ANSWER):
-                return
-        except urllib.error.URLError as error:
-            raise Astray(f"POST {path} in {environment}: {error}") from error
 
     def _serve(self, *words: str) -> None:
         rollout = self.lading(*words)["rollout"]

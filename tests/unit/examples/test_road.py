@@ -20,7 +20,7 @@ def test_what_an_example_needs_is_seen_from_it(name: str, tmp_path: Path) -> Non
     example = Example(name, tmp_path)
     assert example.environments[:2] == ["local", "stage"]
     assert set(example.manifest.get("secrets", {}).get("required", ())) <= set(example._secrets())
-    assert set(example.road) <= {"good", "bad", "jobs", "secrets", "write"}
+    assert set(example.road) <= {"good", "bad", "jobs", "secrets"}
     assert set(example.road.get("jobs", ())) <= set(example.manifest.get("jobs", {}))
     if example.has_images:
         assert all(":" in image for image in example.base_images())
