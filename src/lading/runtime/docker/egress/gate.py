@@ -65,6 +65,16 @@ class Gate:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         refreshing = asyncio.create_task(self._refresh())
+        try:
+            await self._work()
+        finally:
+            refreshing.cancel()
+            # Also where its directory was taken away under it: rules for nobody must not be left.
+            if not list(read_all(self._directory / "confined")):
+                self._firewall.clear()
+                (self._directory / "applied.json").unlink(missing_ok=True)
+
+    async def _work(self) -> None:
         busy = time.monotonic()
         while not self._ending and time.monotonic() - busy < IDLE:
             await self._look()
@@ -73,10 +83,6 @@ class Gate:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), LOOK_EVERY)
             self._told.clear()
-        refreshing.cancel()
-        if not list(read_all(self._directory / "confined")):
-            self._firewall.clear()
-            (self._directory / "applied.json").unlink(missing_ok=True)
 
     def _end(self) -> None:
         self._ending = True

@@ -23,6 +23,7 @@ from lading.runtime.process.records import file_name
 
 PROGRAM = (sys.executable, "-m", "lading.runtime.docker.egress.gate")
 IN_FORCE = 15.0  # seconds until the rules for a container must stand
+ENDED = 5.0  # seconds that are waited for the gate to end
 AGAIN = 0.01  # seconds between two looks
 SWEEP_EVERY = 30.0  # seconds between two looks for containers that are gone
 
@@ -109,6 +110,9 @@ class Keeper:
         if running is not None:
             with suppress(ProcessLookupError):
                 os.kill(running[0], signal.SIGTERM)
+            deadline = time.monotonic() + ENDED
+            while self._running() is not None and time.monotonic() < deadline:
+                time.sleep(AGAIN)
 
     def refused(self, marker: str, lines: int) -> Sequence[str]:
         """Return the last attempts that were refused in an environment."""
