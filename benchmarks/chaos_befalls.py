@@ -46,7 +46,8 @@ def befalls(template: Path, place: Path, engine: OwnEngine, times: int) -> list[
     """Let each of them happen to agents with containers and return what was found."""
     agent = container_copy_of(template, place / "agent")
     with ended([agent]):
-        assert agent.deploy("v1.0.0").exit == 0
+        said = agent.deploy("v1.0.0")
+        assert said.exit == 0, said
         return [
             *_engines(agent, engine),
             *_networks(agent),
@@ -62,7 +63,8 @@ def full_disks(template: Path, place: Path) -> list[Figure]:
     with small_disk(place, DISK_MEGABYTES) as disk, own_engine(disk / "engine"):
         agent = container_copy_of(template, disk / "agent")
         with ended([agent]):
-            assert agent.deploy("v1.0.0").exit == 0
+            said = agent.deploy("v1.0.0")
+            assert said.exit == 0, said
             with load(port(agent), per_second=TRAFFIC) as traffic:
                 for point in MOMENTS:
                     findings.report(point, filled_at(agent, point, disk))
