@@ -67,8 +67,19 @@ def full_disks(template: Path, place: Path) -> list[Figure]:
             assert said.exit == 0, said
             with load(port(agent), per_second=TRAFFIC) as traffic:
                 for point in MOMENTS:
-                    findings.report(point, filled_at(agent, point, disk))
+                    findings.report(point, _tried(agent, lambda point=point: filled_at(agent, point, disk)))
     return _none_lost(findings, len(traffic.failures), traffic.sent)
+
+
+def _tried(agent: RealAgent, case: Callable[[], list[str]]) -> list[str]:
+    """Return what was wrong in a case; one that broke off is wrong, too, and must not spoil the next."""
+    try:
+        return case()
+    except AssertionError as error:
+        with contextlib.suppress(AssertionError):
+            agent.restart()
+            agent.settle()
+        return [f"{error}; rollouts: {agent.rollouts()[-2:]}"]
 
 
 def _none_lost(findings: Findings, lost: int, sent: int) -> list[Figure]:
@@ -85,7 +96,11 @@ def _engines(agent: ContainerAgent, engine: OwnEngine) -> list[Figure]:
         for point in MOMENTS:
             for at_once in (True, False):
                 known = len(traffic.failures)
-                wrong = _engine_killed_at(agent, engine, point, at_once=at_once)
+                wrong = _tried(
+                    agent,
+                    lambda point=point, at_once=at_once: _engine_killed_at(agent, engine, point, at_once=at_once),
+                )
+                engine.start()
                 wrong += [f"lost: {failure}" for failure in traffic.failures[known : known + 3]]
                 findings.report(f"{point}, {'back at once' if at_once else 'away until the rollout stands'}", wrong)
     return _none_lost(findings, len(traffic.failures), traffic.sent)

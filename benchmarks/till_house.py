@@ -43,10 +43,10 @@ class TillHouse(House):
             if (self.home / "docker" / "id").exists():
                 clear(Engine(SOCKET), Names(self.home / "docker"))
 
-    def take_till(self, *releases: str, more: str = "") -> None:
+    def take_till(self, *releases: str, more: str = "", source: Path | None = None) -> None:
         """Make the till's repository with a tag a release, and build these; v1.0.0 stays checked out.
 
-        ``more`` is added to the manifest.
+        ``more`` is added to the manifest, the directory ``source`` to the image.
         """
         self.project.mkdir()
         for file in TILL.iterdir():
@@ -55,6 +55,10 @@ class TillHouse(House):
         manifest = self.project / "lading.toml"
         text = manifest.read_text("utf-8").replace('name = "till"', f'name = "{self.name}"')
         manifest.write_text(text + more, "utf-8")
+        if source is not None:
+            shutil.copytree(source, self.project / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+            with (self.project / "Dockerfile").open("a") as dockerfile:
+                dockerfile.write(f"COPY {source.name} {source.name}\n")
         self.git("init", "--quiet", "--initial-branch", "main")
         for release in (OLD, NEW, BAD):
             self.write_release(release)
