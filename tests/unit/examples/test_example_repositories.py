@@ -90,7 +90,7 @@ class TestRepositories:
 
 
 class TestManifests:
-    @pytest.mark.parametrize("name", ["cashback", "cashback/variants/postgres", "memo", *PUBLISHED])
+    @pytest.mark.parametrize("name", ["cashback", "cashback/variants/postgres", "forecast", "memo", *PUBLISHED])
     def test_it_has_no_problem(self, name: str) -> None:
         """The manifests shown to newcomers have neither problems nor warnings, and nothing this version cannot do."""
         checked = check(EXAMPLES / name / "lading.toml")
