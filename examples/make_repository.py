@@ -1,11 +1,12 @@
 """Make a git repository of an example, with a commit and a tag for each of its versions.
 
-``python examples/make_repository.py cashback DEST [--at v1.0.0]``
+``python examples/make_repository.py cashback DEST [--at v1.0.0] [--classic]``
 
 The folder of the example is v1.0.0. ``versions/vX.Y.Z.patch`` and the files below ``versions/vX.Y.Z/`` each turn the
 version before into that one. ``NAME/VARIANT`` is the example with the files of ``variants/VARIANT`` laid
 over it, which has versions of its own. ``NAME.sql`` becomes the SQLite file ``NAME.db``. The same input gives the same
-commits (on the same SQLite), whatever the user's git configuration says.
+commits (on the same SQLite), whatever the user's git configuration says. ``--classic`` leaves the caches of builds out,
+which only BuildKit has: the images are the same, and every builder makes them.
 """
 
 import argparse
@@ -24,15 +25,16 @@ VERSION = re.compile(r"v\d+\.\d+\.\d+")
 LITTER = ("road.toml", "*.sql", "*.db*", ".env", ".venv", "__pycache__", ".*_cache")
 LEFT_OUT = shutil.ignore_patterns("versions", "variants", *LITTER)
 LATER_LEFT_OUT = shutil.ignore_patterns(*LITTER)
+CACHE = re.compile(r"--mount=type=cache\S* ")
 EPOCH = 1_750_000_000  # the first commit's time; each later one is a day after
 DAY = 86_400
 
 
-def make_repository(name: str, destination: Path, at: str | None = None) -> tuple[str, ...]:
+def make_repository(name: str, destination: Path, at: str | None = None, *, classic: bool = False) -> tuple[str, ...]:
     """Make the repository of an example at ``destination`` and return its tags, oldest first.
 
-    The branch ``main`` is checked out at the newest version, or the tag ``at``. Raise FileExistsError when something
-    is there, FileNotFoundError when there is no such example.
+    The branch ``main`` is checked out at the newest version, or the tag ``at``; ``classic`` makes it one whose images
+    need no BuildKit. Raise FileExistsError when something is there, FileNotFoundError when there is no such example.
     """
     name, _, variant = name.partition("/")
     source = EXAMPLES / name
@@ -58,6 +60,8 @@ def make_repository(name: str, destination: Path, at: str | None = None) -> tupl
     for day, tag in enumerate(tags):
         if tag != FIRST:
             _turn_into(destination, source / "versions", tag)
+        if classic:
+            _leave_caches_out(destination)
         _commit(destination, f"{name} {tag}", EPOCH + day * DAY)
         _git(destination, "tag", tag)
     if at is not None:
@@ -77,6 +81,11 @@ def _turn_into(destination: Path, versions: Path, tag: str) -> None:
     if files.is_dir():
         # With the time of now: git takes a file of the same size and an old time for the one it knows.
         shutil.copytree(files, destination, ignore=LATER_LEFT_OUT, dirs_exist_ok=True, copy_function=shutil.copy)
+
+
+def _leave_caches_out(destination: Path) -> None:
+    for dockerfile in destination.rglob("Dockerfile"):
+        dockerfile.write_text(CACHE.sub("", dockerfile.read_text()))
 
 
 def _commit(destination: Path, message: str, at: int) -> None:
@@ -110,9 +119,10 @@ def main() -> None:
     parser.add_argument("name", help="a folder beside this file, such as cashback")
     parser.add_argument("destination", type=Path, help="an empty or new directory")
     parser.add_argument("--at", metavar="TAG", help="check this version out instead of the newest")
+    parser.add_argument("--classic", action="store_true", help="leave out what only BuildKit can do: caches of builds")
     given = parser.parse_args()
     try:
-        tags = make_repository(given.name, given.destination, given.at)
+        tags = make_repository(given.name, given.destination, given.at, classic=given.classic)
     except (FileExistsError, FileNotFoundError, RuntimeError) as error:
         sys.exit(str(error))
     sys.stdout.write(f"{given.destination}: {' '.join(tags)}\n")

@@ -100,7 +100,7 @@ class Example:
     def carry(self) -> None:
         """Take the road; raise Astray where it ends otherwise than it should."""
         made = subprocess.run(
-            [sys.executable, EXAMPLES / "make_repository.py", self.name, self.project],
+            [sys.executable, EXAMPLES / "make_repository.py", self.name, self.project, *_for_this_builder()],
             check=True,
             capture_output=True,
             text=True,
@@ -237,6 +237,12 @@ def _engine() -> bool:
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return False
     return asked.returncode == 0
+
+
+def _for_this_builder() -> list[str]:
+    """Return how to make a repository whose images can be built here: without BuildKit a build has no cache."""
+    asked = subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False) if _engine() else None
+    return ["--classic"] if asked is not None and asked.returncode else []
 
 
 def table(rows: list[Row]) -> str:

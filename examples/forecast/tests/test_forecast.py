@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[1]
 def client(tmp_path: Path) -> Iterator[TestClient]:
     url = f"sqlite:///{tmp_path / 'main.db'}"
     migrate = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    subprocess.run(migrate, cwd=ROOT, env={"DATABASE_URL": url, "PYTHONDONTWRITEBYTECODE": "1"}, check=True, capture_output=True)
+    subprocess.run(
+        migrate, cwd=ROOT, env={"DATABASE_URL": url, "PYTHONDONTWRITEBYTECODE": "1"}, check=True, capture_output=True
+    )
     with TestClient(make_app(Settings(url, tmp_path / "models", "secret", "key"))) as client:
         yield client
 
