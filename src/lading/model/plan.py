@@ -195,9 +195,10 @@ def revision_text(revision: tuple[str, ...]) -> str:
 
 
 class Stop(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="stop"):
-    """Let requests wait, ``limit`` seconds each, and stop every previous instance with its grace; the undo starts them.
+    """Let requests wait, ``limit`` seconds each, and stop every previous instance with its grace.
 
-    ``unit`` is what they belong to. From here until the cutover nothing answers: the bill tells for how long.
+    ``unit`` is what serves, which the undo starts again; ``instances`` are its own, and those of a release that stands
+    by. From here until the cutover nothing answers: the bill tells for how long.
     """
 
     undo_text: ClassVar[str] = "previous release again"

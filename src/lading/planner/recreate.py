@@ -13,9 +13,7 @@ def steps(
     Whatever can be done while the previous release serves is done before it is stopped. Nothing of it is kept up for
     the way back: going back is the same in the other direction.
     """
-    serving = record.serving
-    strategy = unit.configuration.table.strategy
-    stop = Stop(instances=serving.instances, unit=serving, limit=strategy.hold) if serving is not None else None
+    stop = _stop(unit, record)
     return (
         *parts.prepare(unit, migrations, warm=False),
         *parts.switch(
@@ -29,3 +27,13 @@ def steps(
         *parts.verify(unit, record),
         *parts.conclude(unit),
     )
+
+
+def _stop(unit: Pinned, record: EnvironmentRecord) -> Stop | None:
+    """Return the step that ends whatever of other releases runs: what serves, and what stands by from a time before."""
+    serving = record.serving
+    if serving is None:
+        return None
+    standby = record.standby.instances if record.standby is not None else ()
+    instances = (*serving.instances, *(spec for spec in standby if spec not in serving.instances))
+    return Stop(instances=instances, unit=serving, limit=unit.configuration.table.strategy.hold)

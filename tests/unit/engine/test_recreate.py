@@ -69,6 +69,20 @@ def test_going_back_is_the_same_the_other_way_round(agent: MemoryAgent) -> None:
     assert all("-r1-" in name for name in agent.world.runtime.running)  # type: ignore[attr-defined]
 
 
+def test_what_stands_by_from_a_time_before_is_stopped_as_well() -> None:
+    """An environment that turns to recreate may have an earlier release up: it does not run beside the new one."""
+    house = House.build()
+    house.deploy("v1.0.0")
+    house.deploy("v1.1.0")
+    assert any("-r1-" in name for name in house.world.runtime.running)  # type: ignore[attr-defined]
+    house.world.checks.fail("503", of="v1.2.0", path="/ready")  # type: ignore[attr-defined]
+    assert house.carry(house.open_deploy("v1.2.0", ALONE)).outcome == "unwound"
+    running = house.world.runtime.running  # type: ignore[attr-defined]
+    assert {name.split("-r")[1][0] for name in running} == {"2"}
+    assert house.deploy("v1.3.0", ALONE).outcome == "succeeded"
+    assert all("-r4-" in name for name in house.world.runtime.running)  # type: ignore[attr-defined]
+
+
 def test_the_supervisor_starts_nothing_of_the_old_release_in_the_gap(agent: MemoryAgent) -> None:
     """What a rollout stopped on purpose is not mended; what dies before that is."""
     runtime = agent.world.runtime

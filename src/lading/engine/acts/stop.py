@@ -17,7 +17,7 @@ FLOOR = 0.1
 def act(context: Context, step: Stop) -> Done:
     """Let requests wait, then stop every instance of what serves, each within its grace."""
     # First: what cannot have its secrets cannot start, and neither release should be stopped for that.
-    for spec in (*_candidate(context), *step.instances):
+    for spec in (*_candidate(context), *step.unit.instances):
         context.secrets_of(spec)
     moving.hold(context, step.unit, step.limit)
     context.wait(FLOOR)
@@ -33,7 +33,7 @@ def _candidate(context: Context) -> tuple[InstanceSpec, ...]:
 
 def undo(context: Context, step: Stop) -> Done:
     """Start the previous release again, wait until it is ready, and let it answer those who wait."""
-    for spec in step.instances:
+    for spec in step.unit.instances:
         context.up(spec)
     for spec in step.unit.web:
         moving.await_ready(context, spec)
