@@ -2,10 +2,11 @@
 # The engine's compose plugin for tests, on a machine whose own packages have none: Debian 13's, unpacked and not
 # installed. Nothing is done where it is there already.
 #
-#   scripts/compose_plugin.sh DIRECTORY        DIRECTORY/docker-compose is the program
+#   scripts/compose_plugin.sh [DIRECTORY]      DIRECTORY/docker-compose is the program; without one it goes where the
+#                                              engine's client looks for `docker compose`, as `make bench` needs it
 set -euo pipefail
 
-place=$1
+place=${1:-${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins}
 [ ! -x "$place/docker-compose" ] || exit 0
 mkdir -p "$place"
 work=$(mktemp -d)

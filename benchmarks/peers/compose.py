@@ -30,7 +30,7 @@ SERVICE = """\
 def why_no_compose() -> str:
     """Say that compose is not here, with where it can be had."""
     done = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    return "" if done.returncode == 0 else "docker compose is not installed (scripts/compose.sh)"
+    return "" if done.returncode == 0 else "docker compose is not installed (scripts/compose_plugin.sh)"
 
 
 class Composed(Tool):
