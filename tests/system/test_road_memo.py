@@ -97,9 +97,11 @@ def test_the_whole_road(agent: ContainerAgent) -> None:
     assert ask(url, f"/api/memos/{number}/attachments") == {"plan.txt": 6}
     assert scored(url, ask(url, "/api/memos", {"title": "Archive", "text": MEMO})["id"])["rubric"] == "2026-01"
 
+    # Each goes on where the one before ended, and so they are one test.
+    then_services_find_each_other_and_files_are_theirs(agent)
 
-@with_engine
-def test_services_find_each_other_and_files_are_theirs(agent: ContainerAgent) -> None:
+
+def then_services_find_each_other_and_files_are_theirs(agent: ContainerAgent) -> None:
     """By name and alias within the release; the configuration cannot be changed, the volume is the image's user's."""
     api = agent.container_of("api", "production")
     assert api["Config"]["User"] == "memo"

@@ -108,9 +108,14 @@ def test_local_stage_production_and_back(agent: ContainerAgent) -> None:
     assert {f"r{number}" for number in crowd.written} <= purchases(agent, "production")
     assert psql(agent, "production", "SELECT version_num FROM alembic_version") == "9c41"
 
+    # Each goes on where the one before ended, and so they are one test.
+    then_a_migration_that_fails(agent)
+    then_an_agent_killed_while_it_migrates(agent)
+    then_the_server_is_kept(agent)
+    then_its_password_is_seen_nowhere(agent)
 
-@with_engine
-def test_a_migration_that_fails(agent: ContainerAgent) -> None:
+
+def then_a_migration_that_fails(agent: ContainerAgent) -> None:
     """The release before goes on serving; it is said where the database is, and where its dump from before lies."""
     psql(agent, "stage", "INSERT INTO merchants (name) VALUES ('Bakery')")
     bad = agent.deploy("v1.2.0", "stage")
@@ -124,8 +129,7 @@ def test_a_migration_that_fails(agent: ContainerAgent) -> None:
     assert psql(agent, "stage", "SELECT name FROM merchants") == "Bakery"
 
 
-@with_engine
-def test_an_agent_killed_while_it_migrates(agent: ContainerAgent) -> None:
+def then_an_agent_killed_while_it_migrates(agent: ContainerAgent) -> None:
     """Its successor brings the rollout to its end, and the migration was done once."""
     fault = Fault(point="runtime.run:after", act="kill", thread=ROLLOUTS, at=2)
     struck = strike(agent, fault, "deploy", "local", "v1.1.0")
@@ -133,8 +137,7 @@ def test_an_agent_killed_while_it_migrates(agent: ContainerAgent) -> None:
     assert psql(agent, "local", "SELECT version_num FROM alembic_version") == "9c41"
 
 
-@with_engine
-def test_the_server_is_kept(agent: ContainerAgent) -> None:
+def then_the_server_is_kept(agent: ContainerAgent) -> None:
     """Killed, it is started again on its files and its address; taken down and brought up, nothing is missing."""
     before = server(agent, "local")
     psql(agent, "local", "INSERT INTO merchants (name) VALUES ('Bakery')")
@@ -157,8 +160,7 @@ def psql_answers(agent: ContainerAgent) -> bool:
         return False
 
 
-@with_engine
-def test_its_password_is_seen_nowhere(agent: ContainerAgent) -> None:
+def then_its_password_is_seen_nowhere(agent: ContainerAgent) -> None:
     """Not in the journal, the agent's log, kept output, or what commands say; and people are not shown that it is."""
     name = Names(agent.home / "docker").container("instance", "cashback.stage.main")
     found = Engine().get(f"/containers/{name}/json")["Config"]["Env"]

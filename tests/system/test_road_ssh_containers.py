@@ -13,7 +13,7 @@ from tests.containers import ContainerAgent, engine_shared, with_engine
 from tests.machines import Client, Machine, machines, needs_machines
 from tests.projects import TOKEN, as_images, make_project
 
-# A machine gets all of Lading in the first test.
+# A machine gets all of Lading in the test.
 pytestmark = [pytest.mark.system, needs_machines, pytest.mark.timeout(240)]
 
 DOMAIN = "stage.example.org"
@@ -62,9 +62,24 @@ def _visited(road: Road, over: threading.Event, seen: list[str]) -> None:
         seen.append(road.answers())
 
 
+def _assert_a_killed_engine_comes_back(road: Road) -> None:
+    """Where no systemd is, its supervisor starts it again; the container runs on, and doctor finds all well."""
+    running = "docker ps --quiet --no-trunc | sort"
+    before = road.vm.run(running).stdout
+    road.vm.run("kill -9 $(cat /var/run/docker.pid); until docker version >/dev/null 2>&1; do sleep 0.1; done")
+    assert road.vm.run(running).stdout == before
+    assert road.answers() == "v1.0.0"
+    doctor = road.lading("host", "doctor", f"ssh://root@{road.vm.address}")
+    levels = {(one["where"], one["subject"]): one["level"] for one in doctor.result["doctor"]["findings"]}
+    assert doctor.exit == 0, doctor
+    assert levels["its agent", "engine"] == levels[f"host ssh://root@{road.vm.address}", "engine"] == "ok"
+
+
 @with_engine
 def test_from_a_bare_machine_to_a_release_and_back(road: Road) -> None:
-    """One command makes the host; a second release sends its changed layers alone and loses nothing; back it goes."""
+    """One command makes the host; a second release sends its changed layers alone and loses nothing; back it goes, and
+    an engine that is killed comes back under what serves.
+    """
     address = f"ssh://root@{road.vm.address}"
     told = road.lading("host", "add", address, "--carry")
     assert told.exit == 0, told
@@ -97,17 +112,4 @@ def test_from_a_bare_machine_to_a_release_and_back(road: Road) -> None:
     assert road.answers() == "v1.0.0"
     assert set(seen) == {"v1.0.0", "v1.1.0"}
     assert sent < SMALL
-
-
-@with_engine
-def test_an_engine_that_is_killed_comes_back_under_what_serves(road: Road) -> None:
-    """Where no systemd is, its supervisor starts it again; the container runs on, and doctor finds all well."""
-    running = "docker ps --quiet --no-trunc | sort"
-    before = road.vm.run(running).stdout
-    road.vm.run("kill -9 $(cat /var/run/docker.pid); until docker version >/dev/null 2>&1; do sleep 0.1; done")
-    assert road.vm.run(running).stdout == before
-    assert road.answers() == "v1.0.0"
-    doctor = road.lading("host", "doctor", f"ssh://root@{road.vm.address}")
-    levels = {(one["where"], one["subject"]): one["level"] for one in doctor.result["doctor"]["findings"]}
-    assert doctor.exit == 0, doctor
-    assert levels["its agent", "engine"] == levels[f"host ssh://root@{road.vm.address}", "engine"] == "ok"
+    _assert_a_killed_engine_comes_back(road)
