@@ -56,7 +56,7 @@ def up(state: State, environment: str, name: str) -> None:
             for line in agent.stream("PUT", _path(state, environment, name), body):
                 if "stack" in line:
                     _tell(state, environment, line["stack"])
-                    state.result(line)
+                    state.result({"stack": line["stack"]})
                     return
                 if state.json:
                     echo_json(line)

@@ -41,7 +41,9 @@ def test_a_stack_comes_up_and_says_what_runs(shop: Path, run: Run, agent: Memory
     (audit, *_) = agent.world.journal.audits()
     assert (audit.act, audit.data["stack"]) == ("stack up", "langfuse")
     assert "canary" not in said.out + said.err + repr(agent.world.journal.audits())
-    assert run("stack", "status", "stage", "--json").result["stacks"][0]["name"] == "langfuse"
+    (state,) = run("stack", "status", "stage", "--json").result["stacks"]
+    assert state["name"] == "langfuse"
+    assert run("stack", "up", "stage", "langfuse", "--json").result == {"stack": state}
     assert "no stack" in run("stack", "status", "local").out
 
 
