@@ -9,23 +9,24 @@ import socket
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.make_repository import make_repository
 
 from lading.docker import SOCKET, Engine, EngineRefused
 from lading.docker.engine import segment
-from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.runtime.docker import DockerRuntime
 from lading.runtime.docker.names import INSTANCE, KIND, NAME, Names
-from tests.agents import RealAgent, copy_of, fill
+from tests.agents import RealAgent, copy_of, ended, fill
 from tests.processes import PROGRAM
 from tests.projects import add_greedy, as_images, make_project
+from tests.specs import Programs
 from tests.strikes import record
 from tests.support import until
 
@@ -106,8 +107,10 @@ def image_id(dockerfile: str = DOCKERFILE, program: str = PROGRAM) -> str:
     return str(engine.get(f"/images/{segment(tag)}/json")["Id"])
 
 
-class Containers:
+class Containers(Programs):
     """A docker runtime in a home of its own, whose releases are an image made up by tests."""
+
+    runtime: DockerRuntime
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -138,35 +141,8 @@ class Containers:
     def _no_blob(digest: str) -> Any:
         raise KeyError(digest)
 
-    def spec(self, name: str, *, port: int | None = 8000, command: str = "", **changes: Any) -> InstanceSpec:
-        return InstanceSpec(
-            name=name,
-            project="shop",
-            environment=changes.pop("environment", "stage"),
-            service=changes.pop("service", "web" if port else "work"),
-            slot=1,
-            rollout=changes.pop("rollout", 1),
-            digest="sha256:0",
-            version="v1.0.0",
-            artifact="app",
-            kind="image",
-            layers={"config": self.image},
-            command=command or ("python app.py serve" if port else "python app.py work"),
-            port=port,
-            **changes,
-        )
-
-    def prints(self, text: str, exit_status: int) -> InstanceSpec:
-        return self.spec("run", port=None, command=f"python app.py say {exit_status} {text}")
-
-    def sleeps(self) -> InstanceSpec:
-        return self.spec("run", port=None)
-
-    def address(self, name: str) -> tuple[str, int]:
-        state = self.runtime.look(name)
-        assert state is not None
-        host, _, port = state.address.rpartition(":")
-        return host, int(port)
+    def given(self) -> dict[str, Any]:
+        return {"kind": "image", "layers": {"config": self.image}}
 
     def up(self, name: str) -> None:
         until(lambda: self._answers(name), within=20.0)
@@ -306,3 +282,23 @@ def clear(engine: Engine, names: Names) -> None:
         for tag in found["RepoTags"] or ():
             if tag.startswith(names.repository("")):
                 engine.delete(f"/images/{segment(tag)}")
+
+
+@contextmanager
+def released(agent: ContainerAgent, versions: Iterable[str]) -> Iterator[ContainerAgent]:
+    """Build releases of a project, none of them deployed, and end the agent afterwards."""
+    with engine_shared(), ended([agent]):
+        for version in versions:
+            agent.checkout(version)
+            told = agent.lading("release")
+            assert told.exit == 0, told
+        yield agent
+
+
+@contextmanager
+def released_example(name: str, home: Path, *, classic: bool = False) -> Iterator[ContainerAgent]:
+    """Give an agent with all three releases of an example, none of them deployed; the first stays checked out."""
+    make_repository(name, home / "project", classic=classic)
+    agent = ContainerAgent(home / "home", home / "project", name=name)
+    with released(agent, ("v1.1.0", "v1.2.0", "v1.0.0")):
+        yield agent

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lading.model.environment import InstanceSpec
 from lading.runtime.process import ProcessRuntime
+from tests.specs import Programs
 from tests.support import until
 
 PROGRAM = """
@@ -75,8 +75,10 @@ globals()[sys.argv[1]]()
 """
 
 
-class Processes:
+class Processes(Programs):
     """A runtime in a directory that other users may enter, and releases for it."""
+
+    runtime: ProcessRuntime
 
     def __init__(self, home: Path, **options: Any) -> None:
         self.home = home
@@ -93,35 +95,8 @@ class Processes:
         )
         return self.runtime
 
-    def spec(self, name: str, *, port: int | None = 8000, command: str = "", **changes: Any) -> InstanceSpec:
-        return InstanceSpec(
-            name=name,
-            project="shop",
-            environment=changes.pop("environment", "stage"),
-            service="web" if port else "work",
-            slot=1,
-            rollout=1,
-            digest="sha256:0",
-            version="v1.0.0",
-            artifact="app",
-            kind=changes.pop("kind", "bundle"),
-            layers=changes.pop("layers", {"environment": "env", "source": "source"}),
-            command=command or ("python app.py serve" if port else "python app.py work"),
-            port=port,
-            **changes,
-        )
-
-    def prints(self, text: str, exit_status: int) -> InstanceSpec:
-        return self.spec("run", port=None, command=f"python app.py say {exit_status} {text}")
-
-    def sleeps(self) -> InstanceSpec:
-        return self.spec("run", port=None)
-
-    def address(self, name: str) -> tuple[str, int]:
-        state = self.runtime.look(name)
-        assert state is not None
-        host, _, port = state.address.rpartition(":")
-        return host, int(port)
+    def given(self) -> dict[str, Any]:
+        return {"kind": "bundle", "layers": {"environment": "env", "source": "source"}}
 
     def pid(self, name: str) -> int:
         state = self.runtime.look(name)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from abc import abstractmethod
 from pathlib import Path
 
 from benchmarks.house import free_ports
@@ -46,9 +47,9 @@ class Composed(Tool):
     def missing(cls) -> str:
         return why_no_compose()
 
+    @abstractmethod
     def definition(self) -> str:
         """Return the compose file."""
-        raise NotImplementedError
 
     def __enter__(self) -> "Composed":
         data = self.place / "data"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,7 +51,7 @@ QUOTED = (
 )
 
 
-class Tool:
+class Tool(ABC):
     """A tool with the till up at ``base``; a context manager that leaves nothing behind."""
 
     title: ClassVar[str] = ""
@@ -66,15 +67,15 @@ class Tool:
         """Say what this tool needs and is not here; empty when it can be tried."""
         return ""
 
-    def __enter__(self) -> "Tool":
-        raise NotImplementedError
+    @abstractmethod
+    def __enter__(self) -> "Tool": ...
 
-    def __exit__(self, *_: object) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def __exit__(self, *_: object) -> None: ...
 
+    @abstractmethod
     def deploying(self, release: str) -> list[str]:
         """Return the command that deploys a release."""
-        raise NotImplementedError
 
     def returning(self) -> list[str]:
         """Return the command that goes back to the release before."""
@@ -100,9 +101,9 @@ class Tool:
         ]
         return set(subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split())
 
+    @abstractmethod
     def labels(self) -> list[str]:
         """Return the labels by which the tool's containers of the service are known."""
-        raise NotImplementedError
 
     # driving it
 

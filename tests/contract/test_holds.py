@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from lading.model.environment import InstanceSpec
 from lading.model.manifest import Database
 from lading.ports.clock.memory import MemoryClock
 from lading.ports.database.memory import Data, MemoryDatabases
@@ -14,6 +13,7 @@ from lading.ports.runtime.hold_conformance import HoldConformance, House
 from lading.ports.runtime.memory import MemoryRuntime
 from tests.containers import containers, with_engine
 from tests.processes import processes
+from tests.specs import instance
 from tests.support import until
 from tests.support_holds import ContainedHouse, HeldHouse
 
@@ -29,7 +29,7 @@ class MemoryHouse:
         return self.runtime
 
     def start(self, name: str) -> None:
-        self.runtime.start(self._spec(name), {})
+        self.runtime.start(instance(name), {})
 
     def hold(self, name: str, *, exit_status: int = 0) -> Held:
         def migrate(_run: Run) -> RunResult:
@@ -37,7 +37,7 @@ class MemoryHouse:
             return RunResult(exit_status=exit_status, output="", outputs="", seconds=0.1)
 
         self.runtime.script_run(name, migrate)
-        run = Run(name=name, spec=self._spec(name))
+        run = Run(name=name, spec=instance(name))
         return Held(name=name, run=run, place=self.databases.custody("shop", "stage", "main", 1))
 
     def is_changed(self) -> bool:
@@ -48,22 +48,6 @@ class MemoryHouse:
 
     def writes_on(self, name: str) -> None:
         assert name in self.runtime.running
-
-    def _spec(self, name: str) -> InstanceSpec:
-        return InstanceSpec(
-            name=name,
-            project="shop",
-            environment="stage",
-            service="web",
-            slot=1,
-            rollout=1,
-            digest="sha256:0",
-            version="v1.0.0",
-            artifact="app",
-            kind="bundle",
-            layers={},
-            port=8000,
-        )
 
 
 class ProcessHouse(HeldHouse):

@@ -12,6 +12,7 @@ from lading.ports.runtime.conformance import RuntimeConformance, World
 from lading.ports.runtime.memory import MemoryRuntime
 from tests.containers import containers, with_engine
 from tests.processes import processes
+from tests.specs import instance
 
 
 class MemoryWorld:
@@ -19,21 +20,7 @@ class MemoryWorld:
         self.runtime: MemoryRuntime = MemoryRuntime(MemoryClock())
 
     def spec(self, name: str, *, port: int | None = 8000, command: str = "serve") -> InstanceSpec:
-        return InstanceSpec(
-            name=name,
-            project="shop",
-            environment="stage",
-            service="web",
-            slot=1,
-            rollout=1,
-            digest="sha256:0",
-            version="v1.0.0",
-            artifact="app",
-            kind="bundle",
-            layers={},
-            command=command,
-            port=port,
-        )
+        return instance(name, port=port, command=command)
 
     def reopen(self) -> Runtime:
         return self.runtime

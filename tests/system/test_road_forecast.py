@@ -10,28 +10,20 @@ import pytest
 from examples.make_repository import make_repository
 
 from lading.build.builders import has_buildkit
-from tests.agents import ended
-from tests.containers import ContainerAgent, engine_shared, with_engine
+from tests.containers import ContainerAgent, released_example, with_engine
 from tests.support import until
 from tests.visitors import Ask, visitors
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # the first build fetches packages
 
 SECRETS = {"OPERATOR_PASSWORD": "operator-5c1e77", "TOKEN_KEY": "key-0f2b91"}
-VERSIONS = ("v1.1.0", "v1.2.0", "v1.0.0")
 
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerAgent]:
     """An agent with all three releases of the example; none is deployed."""
     home = tmp_path_factory.mktemp("forecast")
-    make_repository("forecast", home / "project", classic=not has_buildkit())
-    agent = ContainerAgent(home / "home", home / "project", name="forecast")
-    with engine_shared(), ended([agent]):
-        for version in VERSIONS:
-            agent.checkout(version)
-            told = agent.lading("release")
-            assert told.exit == 0, told
+    with released_example("forecast", home, classic=not has_buildkit()) as agent:
         for name, value in SECRETS.items():
             for environment in ("local", "stage", "production"):
                 agent.secret(environment, name, value)

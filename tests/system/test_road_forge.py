@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from examples.make_repository import make_repository
 from websockets.sync.client import connect
 
-from tests.agents import ended
-from tests.containers import ContainerAgent, engine_shared, with_engine
+from tests.containers import ContainerAgent, released_example, with_engine
 from tests.support import until
 from tests.visitors import Ask, visitors
 
@@ -27,14 +25,7 @@ ANSWERS = {"name": "my-tool", "kind": "command"}
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerAgent]:
     """An agent with all three releases of the example; none is deployed."""
-    home = tmp_path_factory.mktemp("forge")
-    make_repository("forge", home / "project")
-    agent = ContainerAgent(home / "home", home / "project", name="forge")
-    with engine_shared(), ended([agent]):
-        for version in ("v1.1.0", "v1.2.0", "v1.0.0"):
-            agent.checkout(version)
-            told = agent.lading("release")
-            assert told.exit == 0, told
+    with released_example("forge", tmp_path_factory.mktemp("forge")) as agent:
         yield agent
 
 

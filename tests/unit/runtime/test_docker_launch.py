@@ -14,25 +14,15 @@ from lading.model.secret import Secret
 from lading.runtime.docker import frames, launch, names, states
 from lading.runtime.docker.networks import Network, Subnet
 from lading.runtime.docker.places import Mount, Places
+from tests.specs import instance
 
 PLACES = Places(lambda project, environment: Path("/data") / project / environment, lambda diff_id: Path("/"))
 NETWORK = Network("lading-1-shop-stage", Subnet("10.217.9.0/24"))
 
 
 def spec(**changes: Any) -> InstanceSpec:
-    given = {"port": 8000, "kind": "image", "layers": {"config": "sha256:1"}, **changes}
-    return InstanceSpec(
-        name="shop-stage-r7-web-1",
-        project="shop",
-        environment="stage",
-        service="web",
-        slot=1,
-        rollout=7,
-        digest="sha256:0",
-        version="v1.0.0",
-        artifact="app",
-        **given,
-    )
+    given = {"kind": "image", "layers": {"config": "sha256:1"}, "rollout": 7}
+    return instance("shop-stage-r7-web-1", **{**given, **changes})
 
 
 def request(made_of: InstanceSpec, *, kind: str = names.INSTANCE, env: tuple[str, ...] = (), **more: Any) -> Any:

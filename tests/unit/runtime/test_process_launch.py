@@ -14,6 +14,7 @@ from lading.model.manifest import Volume
 from lading.model.secret import Secret
 from lading.runtime.process.directories import sqlite_files
 from lading.runtime.process.launch import Place, command, variables
+from tests.specs import instance
 
 
 @pytest.fixture
@@ -27,21 +28,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def spec(command: str | None = "uvicorn shop.main:app", **changes: Any) -> InstanceSpec:
-    values = {"kind": "bundle", "port": 8000, **changes}
-    return InstanceSpec(
-        name="web-1",
-        project="shop",
-        environment="stage",
-        service="web",
-        slot=1,
-        rollout=1,
-        digest="sha256:0",
-        version="v1.0.0",
-        artifact="app",
-        layers={},
-        command=command,
-        **values,
-    )
+    return instance("web-1", command=command, **changes)
 
 
 def test_the_releases_own_programs_come_first(place: Place) -> None:
