@@ -6,8 +6,11 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -399,6 +402,46 @@ def test_a_closed_way_is_said_or_refused(world: Processes) -> None:
     world.options["users"] = True
     with pytest.raises(LadingError, match="closed to other users"):
         world.reopen().start(world.spec("web-2"), {})
+
+
+@as_root
+def test_built_files_are_never_served_by_root(world: Processes) -> None:
+    """Whatever is closed to the environment's user, and even if no program changes its user, root serves no file.
+
+    All that the server loads it loads before: afterwards it might be unable to reach it.
+    """
+    (world.home / "layers" / "source" / "index.html").write_text("<p>shop</p>" * 200)
+    (world.home / "layers").chmod(0o700)
+    world.options |= {"users": False, "static": (sys.executable, "-IuBv", "-m", "lading.static", "--ready", "/ready")}
+    spec = world.spec("web-1", kind="static", static=".", layers={"static": "source"})
+    state = world.reopen().start(spec, {})
+    world.up("web-1")
+    kept = dict(line.split(":\t", 1) for line in Path(f"/proc/{state.pid}/status").read_text().splitlines())
+    number = kept["Uid"].split()[0]
+    assert int(number) >= 70_000
+    assert f"user {number}" in state.limits
+    assert set(kept["Uid"].split()) == set(kept["Gid"].split()) == {number}
+    assert (kept["Groups"].split(), kept["NoNewPrivs"], int(kept["CapEff"], 16)) == ([], "1", 0)
+    url = "http://{}:{}/".format(*world.address("web-1"))
+    for name, value in (("Accept-Encoding", "gzip"), ("Range", "bytes=0-2"), ("Range", "bytes=0-2,5-9"), ("X", "")):
+        with urllib.request.urlopen(urllib.request.Request(url, headers={name: value}), timeout=10) as answer:
+            assert (answer.status, len(answer.read()) > 0) == (206 if name == "Range" else 200, True)
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(url + "missing.js", timeout=10)
+    world.runtime.stop("web-1", grace=10)
+    lines = world.runtime.logs("web-1", lines=100_000)
+    later = lines[lines.index("serving 2 files") :]
+    assert [line for line in later if line.startswith("import ")] == []
+
+
+@as_root
+def test_a_server_of_files_that_is_root_refuses(tmp_path: Path) -> None:
+    """Started as root and told no other user, it ends before it listens, and says what to give."""
+    words = (sys.executable, "-IB", "-m", "lading.static", "--ready", "/ready")
+    for given in ((), ("--user=0",)):
+        ended = subprocess.run([*words, *given, str(tmp_path)], capture_output=True, text=True, check=False)
+        assert ended.returncode == 1
+        assert "not served as root: name another user's number by --user" in ended.stderr
 
 
 @as_root

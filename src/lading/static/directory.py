@@ -64,7 +64,7 @@ class Directory:
     """All files below a directory; ``None`` stands for what is not there."""
 
     def __init__(self, top: Path) -> None:
-        self._files = dict(_files(top.resolve()))
+        self._files = dict(_files(top))
 
     def __len__(self) -> int:
         return len(self._files)
@@ -87,10 +87,12 @@ class Directory:
 
 
 def _files(top: Path) -> Iterator[tuple[str, File]]:
+    real_top = top.resolve()
     for folder, folders, names in os.walk(top):
         folders[:] = [name for name in folders if not name.startswith(".") or name == WELL_KNOWN]
         for name in names:
             path = Path(folder, name)
             # A link may lead to another file of the directory, never out of it.
-            if not name.startswith(".") and path.resolve().is_relative_to(top) and path.is_file():
+            if not name.startswith(".") and path.resolve().is_relative_to(real_top) and path.is_file():
+                # As the directory was given: who stands in it need not come through those above.
                 yield path.relative_to(top).as_posix(), File(path)

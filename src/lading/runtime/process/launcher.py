@@ -84,7 +84,8 @@ class Launcher:
 
     ``as_user``: True starts every environment's programs under its own system user, False never does, None does where
     the agent is root and the user can reach what it needs. ``static`` are the words that start the server of built
-    files; the directory follows.
+    files; the directory follows. An agent that is root has that server become the environment's user by itself, always:
+    it has loaded its code and opened the directory by then, so nothing has to be open to that user.
     """
 
     def __init__(
@@ -151,12 +152,13 @@ class Launcher:
 
     def _place(self, spec: InstanceSpec) -> launch.Place:
         if spec.static is not None:
+            # The server is a program of the agent's own, whatever the release brings, and sheds root by itself.
+            number = self._number(spec) if os.geteuid() == 0 else None
             return launch.Place(
-                # The server is a program of the agent's own, whatever the release brings.
                 environment_layer=Path(sys.prefix),
                 source_layer=self._layers(spec, "static")["static"] / spec.static,
                 data=self._data_dir(spec.project, spec.environment),
-                server=self._static,
+                server=(*self._static, *([f"--user={number}"] if number is not None else [])),
             )
         layers = self._layers(spec, "environment", "source", *(["files"] if spec.files else []))
         return launch.Place(
@@ -182,7 +184,8 @@ class Launcher:
 
     def _record(self, spec: InstanceSpec, place: launch.Place, attempt: Attempt, user: int | None) -> Record:
         owner = user if user is not None else os.geteuid()
-        directories.provide(place, spec, owner)
+        if not place.server:  # it writes nothing, and what lies there belongs to the programs beside it
+            directories.provide(place, spec, owner)
         outputs = ""
         if attempt.with_outputs:
             outputs = str(place.outputs / file_name(attempt.name))
@@ -205,15 +208,16 @@ class Launcher:
 
     def _user(self, spec: InstanceSpec, place: launch.Place) -> tuple[int | None, list[str]]:
         """Return the user to become (None: stay) and what is to be said about it."""
-        if os.geteuid() != 0 or self._as_user is False:
-            return None, ["as root"] if os.geteuid() == 0 else []
+        if os.geteuid() != 0:
+            return None, []
+        if place.server:
+            return None, [f"user {self._number(spec)}"]
+        if self._as_user is False:
+            return None, ["as root"]
         place.data.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        if not can_become():
-            obstacle: str | None = "setpriv (util-linux) is not installed"
-        else:
-            obstacle = _obstacle(spec, place, self._users.number(f"{spec.project}/{spec.environment}"))
+        number = self._number(spec)
+        obstacle = _obstacle(spec, place, number) if can_become() else "setpriv (util-linux) is not installed"
         if obstacle is None:
-            number = self._users.number(f"{spec.project}/{spec.environment}")
             return number, [f"user {number}"]
         if self._as_user:
             raise start_failed(
@@ -222,6 +226,9 @@ class Launcher:
                 hint="open the way for others (chmod o+x), move LADING_HOME, or let instances run as root",
             )
         return None, [f"as root: {obstacle}"]
+
+    def _number(self, spec: InstanceSpec) -> int:
+        return self._users.number(f"{spec.project}/{spec.environment}")
 
 
 def _check_variables(spec: InstanceSpec, variables: Mapping[str, str], secrets: Mapping[str, Secret]) -> None:
@@ -239,9 +246,7 @@ def _check_variables(spec: InstanceSpec, variables: Mapping[str, str], secrets: 
 
 def _obstacle(spec: InstanceSpec, place: launch.Place, number: int) -> str | None:
     interpreter = place.environment_layer / "bin" / "python"
-    # Of its own programs the agent's packages are needed as well, wherever they lie.
-    packages = [Path(__file__)] if place.server else []
-    for path in (place.environment_layer, place.source_layer, interpreter, *packages, place.data.parent):
+    for path in (place.environment_layer, place.source_layer, interpreter, place.data.parent):
         closed = users.first_closed(path, number)
         if closed is not None:
             return f"{closed} is closed to other users"
