@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +68,10 @@ def _copy(agent: Agent, environment: str, number: int, files: list[dict[str, Any
         )
     for path, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        half = target.with_name(target.name + ".part")
+        # Nobody's name: a file NAME.part may be there already, or be one of the outputs.
+        half = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            with half.open("wb") as file:
+            with half.open("xb") as file:
                 for piece in agent.output_file(number, path):
                     file.write(piece)
             half.replace(target)

@@ -100,8 +100,12 @@ def test_outputs_are_copied(
     """All files of a run arrive, folders too; what is there already is not written over."""
     asked.world.journal.open_run(lambda _number: left(outputs))
     to = tmp_path / "to"
+    to.mkdir()
+    (to / "summary.json.part").write_text("mine")
     assert main(["outputs", "local", "1", "--to", str(to)]) == 0
     assert (to / "pages" / "one.md").read_text() == "# one"
+    assert (to / "summary.json.part").read_text() == "mine"
+    (to / "summary.json.part").unlink()
     assert sorted(path.name for path in to.rglob("*") if path.is_file()) == ["one.md", "summary.json"]
     (to / "summary.json").write_text("mine")
     assert main(["outputs", "local", "1", "--to", str(to)]) == 2
