@@ -22,10 +22,6 @@ class Remark(NamedTuple):
     text: str
     remedy: str
 
-    def __str__(self) -> str:
-        """``12  runs-as-root  what; remedy`` without the file's name."""
-        return f"{self.rule}: {self.text}; {self.remedy}"
-
 
 class Stage(NamedTuple):
     """One stage: the image or stage it builds on, and its instructions, each with its line."""
