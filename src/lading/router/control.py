@@ -4,19 +4,18 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-import lading
 from lading.model.canonical import digest_of
 from lading.model.errors import LadingError
 from lading.router.holder import ANOTHER_HOLDS
 from lading.router.identity import PROTOCOL, boot_id, is_running, write_whole
 from lading.router.settings import RouterSettings, Wants, holder_config
+from lading.router.starting import start
 
 START_TIMEOUT = 20.0  # seconds for the holder to bind its ports and Traefik to load its routes
 POLL_INTERVAL = 0.005  # seconds
@@ -124,26 +123,12 @@ class Control:
             time.sleep(POLL_INTERVAL)
 
     def _start(self) -> None:
-        source = str(Path(lading.__file__).parent.parent)
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": source}
-        # Without site packages and user site the holder is smaller and starts sooner.
-        command = [sys.executable, "-S", "-s", "-m", "lading.router.holder", str(self.root)]
         try:
-            done = subprocess.run(
-                command,
-                env=environment,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                timeout=START_TIMEOUT,
-                check=False,
-            )
+            status, said = start("lading.router.holder", str(self.root), within=START_TIMEOUT)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise self._failure(f"its socket holder did not start: {error}") from error
-        if done.returncode not in (0, ANOTHER_HOLDS):
-            last = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
-            raise self._failure(f"its socket holder ended with status {done.returncode}", *last)
+        if status not in (0, ANOTHER_HOLDS):
+            raise self._failure(f"its socket holder ended with status {status}", *said[-3:])
 
     def _await_serving(self, serial: str) -> State:
         deadline = time.monotonic() + START_TIMEOUT

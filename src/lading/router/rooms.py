@@ -4,18 +4,17 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-import lading
 from lading.model.environment import Routes
 from lading.model.errors import LadingError
 from lading.ports.router.rules import asks
 from lading.router.identity import boot_id, is_running, write_whole
 from lading.router.room import told
+from lading.router.starting import start
 
 START_TIMEOUT = 10.0  # seconds for a room to listen
 
@@ -100,26 +99,13 @@ class Rooms:
 
     def _start(self, routes: Routes, paths: list[str]) -> None:
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        name = _name(routes.environment)
-        source = str(Path(lading.__file__).parent.parent)
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": source}
-        command = [sys.executable, "-S", "-s", "-m", "lading.router.room", str(self._root), name, f"{routes.hold:g}"]
+        words = (str(self._root), _name(routes.environment), f"{routes.hold:g}", *paths)
         try:
-            done = subprocess.run(
-                [*command, *paths],
-                env=environment,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                timeout=START_TIMEOUT,
-                check=False,
-            )
+            status, said = start("lading.router.room", *words, within=START_TIMEOUT)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise _failure(routes.environment, str(error)) from error
-        if done.returncode:
-            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            raise _failure(routes.environment, last or f"it ended with status {done.returncode}")
+        if status:
+            raise _failure(routes.environment, said[-1] if said else f"it ended with status {status}")
 
 
 def _places(routes: Routes) -> dict[str, list[str]]:
