@@ -20,9 +20,12 @@ class RouteFile:
         self._good = root / "routes.good"
 
     def routes(self) -> dict[str, Routes]:
-        """Return the routes in force; those last confirmed when the file was broken by hand."""
+        """Return the routes in force; those last confirmed when the file was broken by hand.
+
+        Raise ``router-failed`` when they are there and cannot be read: the next change would drop all that it misses.
+        """
         for file in (self._file, self._good):
-            with contextlib.suppress(OSError, ValueError):
+            with on_disk(file, "read"), contextlib.suppress(FileNotFoundError, ValueError):
                 return parse(file.read_bytes())
         return {}
 
@@ -43,7 +46,7 @@ class RouteFile:
 
 
 @contextlib.contextmanager
-def on_disk(file: Path) -> Iterator[None]:
+def on_disk(file: Path, act: str = "write") -> Iterator[None]:
     """Turn what the file system refuses into an error that says so."""
     try:
         yield
@@ -51,8 +54,8 @@ def on_disk(file: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise LadingError(
             "no-space" if full else "router-failed",
-            doing=f"write {file}",
+            doing=f"{act} {file}",
             happened=error.strerror or str(error),
             now="the routes in force are untouched",
-            hint="free some space, then try again" if full else "see who may write there, then try again",
+            hint="free some space, then try again" if full else f"see who may {act} there, then try again",
         ) from error

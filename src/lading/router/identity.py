@@ -50,9 +50,12 @@ def write_whole(path: Path, data: bytes, *, scratch: Path | None = None) -> None
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object from a file, an empty one when there is none or it is not whole."""
+    """Return a JSON object from a file, an empty one when there is none or it is not whole.
+
+    Raise OSError for one that is there and cannot be read just now: what it says must not be taken for nothing.
+    """
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -72,8 +72,9 @@ class Room:
 
     def _look(self) -> None:
         if not self._open.is_set() and self._told.exists():
-            self._places = read_json(self._told)
-            self._open.set()
+            with contextlib.suppress(OSError):  # it cannot be read just now: the next look finds it
+                self._places = read_json(self._told)
+                self._open.set()
 
     def _leave(self) -> None:
         self._state.unlink(missing_ok=True)
@@ -160,6 +161,8 @@ def main(arguments: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     ports = {path: listening.getsockname()[1] for path, listening in sockets.items()}
     pid = os.getpid()
+    # It may be told at once, before it has begun to listen for that: the next look finds what it was told.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     state = {"name": name, "boot": boot_id(), "pid": pid, "started": start_time(pid), "ports": ports, "limit": limit}
     write_whole(state_of(root, name, pid), json.dumps(state).encode())
     os.write(ready, b"1")

@@ -25,9 +25,8 @@ from lading.router.render import Surroundings, names, parse, render
 from lading.router.rooms import Rooms
 from lading.router.settings import RouterSettings, wants_of
 from lading.router.tally import Tally
-from lading.router.ways import missing_of, need_domain, probe_of, url_of
+from lading.router.ways import MISSING_PORT_PATIENCE, missing_of, need_domain, probe_of, url_of
 
-MISSING_PORT_PATIENCE = 0.5  # seconds to try again for a port that another program held
 RESTORE_LIMIT = 2.0  # seconds to see the earlier routes in force again after a failure
 
 
@@ -310,7 +309,8 @@ class TraefikRouter:
         return Api(lambda: self._control.state().api)
 
     def _ports(self) -> dict[str, int]:
-        return {key: int(port) for key, port in read_json(self.root / "ports.json").items()}
+        with on_disk(self.root / "ports.json", "read"):
+            return {key: int(port) for key, port in read_json(self.root / "ports.json").items()}
 
     def _local(self, environment: str, routes: Routes | None) -> str:
         port = (routes.port if routes is not None else None) or self._ports().get(environment)
