@@ -9,7 +9,7 @@ from lading.model.rollout import Rollout
 from lading.ports.checks.memory import MemoryChecks
 from lading.ports.database.memory import Data
 from lading.ports.server.memory import Served
-from tests.recovery.house import ALONE, KEY, NEW, OLD, SHARING, TABLE, House
+from tests.recovery.house import ALONE, KEY, NEW, OLD, SERVER, SHARING, TABLE, House
 
 # Methods that only read: polling visits them hundreds of times in the same state.
 READING = (
@@ -188,8 +188,11 @@ def assert_server(house: House, rollout: Rollout) -> None:
     """What answered once runs on and is noted; its database is old or new; a dump is of before its migration."""
     kept = house.record.backing.get("main")
     if kept is None:
+        # Its next rollout makes its files elsewhere, and must not find it running on others.
+        assert SERVER not in house.world.runtime.running or rollout.outcome == "stuck"  # type: ignore[attr-defined]
         return
     assert kept.name in house.world.runtime.running  # type: ignore[attr-defined]
+    assert house.world.runtime.spec_of(kept.name) == kept  # type: ignore[attr-defined]
     # The first one may have been turned back before its migration.
     assert house.served.revision in ((OLD, NEW) if rollout.plan.release != "v7.0.0" else ((), OLD))
     if rollout.outcome == "succeeded" and rollout.plan.release in ("v7.0.0", "v7.1.0") and rollout.kind == "deploy":

@@ -74,7 +74,7 @@ class StartDatabase(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag
     ``spec`` is the server as Lading runs it, None where somebody else does.
     """
 
-    undo_text: ClassVar[str] = "leave it running"
+    undo_text: ClassVar[str] = "leave it running, if it has answered"
     database: str
     spec: InstanceSpec | None
     login: Login

@@ -11,8 +11,10 @@ from lading.agent.down import Downs
 from lading.agent.logs import InstanceLogs
 from lading.agent.secret_values import SecretValues
 from lading.agent.status import Status
+from lading.engine.acts import UNDOS
 from lading.model.errors import LadingError
 from lading.model.manifest import Database, Environment, Placement
+from lading.model.plan import StartDatabase
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
 from tests.recovery.agent import MemoryAgent
@@ -71,6 +73,24 @@ def test_one_that_lets_nobody_in_turns_the_rollout_back(agent: MemoryAgent) -> N
     assert "recovery mode" in str(told(agent, ended))
     assert agent.house.record.serving is not None
     assert agent.house.record.serving.release.version == FIRST
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_the_first_one_that_lets_nobody_in_is_not_kept(monkeypatch: pytest.MonkeyPatch, *, stuck: bool) -> None:
+    """The next rollout makes its files elsewhere: what runs then is what the record will start again.
+
+    Also where the way back was not gone to its end.
+    """
+    agent = MemoryAgent()
+    migrates_to(agent, OLD)
+    with monkeypatch.context() as slow:
+        slow.setattr(agent.world.servers, "trouble", lambda _url: "the database system is starting up")
+        if stuck:
+            slow.delitem(UNDOS, StartDatabase)
+        assert agent.deploy(FIRST).outcome == "unwound"
+    assert running(agent) == stuck
+    assert agent.deploy(SECOND).outcome == "succeeded"
+    assert agent.world.runtime.spec_of(SERVER) == agent.house.record.backing["main"]  # type: ignore[attr-defined]
 
 
 def test_data_of_another_version_is_not_touched(agent: MemoryAgent) -> None:

@@ -54,6 +54,7 @@ ACTS: Final[dict[type, Callable[..., Any]]] = {
 
 # What is missing here changed nothing that would have to be taken back.
 UNDOS: Final[dict[type, Callable[..., Any]]] = {
+    plan.StartDatabase: database.undo,
     plan.StartBacking: backing.undo,
     plan.Rehearse: rehearse.undo,
     plan.Migrate: migrate.undo,

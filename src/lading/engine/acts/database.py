@@ -18,6 +18,7 @@ def act(context: Context, step: StartDatabase) -> Done:
     spec = step.spec
     if spec is not None:
         _check_major(context, step, spec)
+        _remove_another(context, step, spec)
         context.up(spec)
     _await(context, step)
     if spec is None:
@@ -28,10 +29,30 @@ def act(context: Context, step: StartDatabase) -> Done:
     return Done(text=f"{spec.image} answers", facts={"limits": state.limits if state is not None else ""})
 
 
+def undo(context: Context, step: StartDatabase) -> Done | None:
+    """Remove a server that never became the environment's; what is in its files is nothing anybody keeps.
+
+    The next rollout makes such files anew, in a place of its own, and must not find this one running on others.
+    """
+    if step.spec is None or step.database in context.record().backing:
+        return None
+    context.world.runtime.remove(step.spec.name)
+    return Done(text=f"database {step.database} is made anew the next time: it had not let anybody in yet")
+
+
 def _note(context: Context, name: str, spec: InstanceSpec) -> None:
     record = context.record()
     if record.backing.get(name) != spec:
         context.world.journal.save_environment(msgspec.structs.replace(record, backing={**record.backing, name: spec}))
+
+
+def _remove_another(context: Context, step: StartDatabase, spec: InstanceSpec) -> None:
+    """Remove what a rollout that got stuck left: it never became the environment's, and its files lie elsewhere."""
+    state = context.world.runtime.look(spec.name)
+    if step.database in context.record().backing or state is None:
+        return
+    if state.started < context.rollout.created:
+        context.world.runtime.remove(spec.name)
 
 
 def _check_major(context: Context, step: StartDatabase, spec: InstanceSpec) -> None:
