@@ -3,10 +3,11 @@
 ``python examples/make_repository.py cashback DEST [--at v1.0.0] [--classic]``
 
 The folder of the example is v1.0.0. ``versions/vX.Y.Z.patch`` and the files below ``versions/vX.Y.Z/`` each turn the
-version before into that one. ``NAME/VARIANT`` is the example with the files of ``variants/VARIANT`` laid
-over it, which has versions of its own. ``NAME.sql`` becomes the SQLite file ``NAME.db``. The same input gives the same
-commits (on the same SQLite), whatever the user's git configuration says. ``--classic`` leaves the caches of builds out,
-which only BuildKit has: the images are the same, and every builder makes them.
+version before into that one. ``NAME/VARIANT`` is the example with the files of ``variants/VARIANT`` laid over it, which
+has versions of its own; its ``v1.0.0.patch`` is for files of the example of which little differs. ``NAME.sql`` becomes
+the SQLite file ``NAME.db``. The same input gives the same commits (on the same SQLite), whatever the user's git
+configuration says. ``--classic`` leaves the caches of builds out, which only BuildKit has: the images are the same, and
+every builder makes them.
 """
 
 import argparse
@@ -58,7 +59,7 @@ def make_repository(name: str, destination: Path, at: str | None = None, *, clas
     _git(destination, "symbolic-ref", "HEAD", "refs/heads/main")
     tags = (FIRST, *_later_versions(source))
     for day, tag in enumerate(tags):
-        if tag != FIRST:
+        if tag != FIRST or overlay is not None:
             _turn_into(destination, source / "versions", tag)
         if classic:
             _leave_caches_out(destination)
@@ -71,7 +72,7 @@ def make_repository(name: str, destination: Path, at: str | None = None, *, clas
 
 def _later_versions(source: Path) -> list[str]:
     names = {found[0] for entry in source.glob("versions/v*") if (found := VERSION.match(entry.name))}
-    return sorted(names, key=lambda name: tuple(map(int, name[1:].split("."))))
+    return sorted(names - {FIRST}, key=lambda name: tuple(map(int, name[1:].split("."))))
 
 
 def _turn_into(destination: Path, versions: Path, tag: str) -> None:
