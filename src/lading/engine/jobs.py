@@ -13,6 +13,7 @@ import msgspec
 from lading.engine import resolving
 from lading.engine.context import Locks
 from lading.engine.patience import Parked, patiently
+from lading.engine.story import WITHHELD, known_secrets
 from lading.engine.world import World
 from lading.model.errors import LadingError
 from lading.model.jobs import Ending, JobRun
@@ -52,12 +53,13 @@ class JobCarrier:
             return self._finish(run, "stopped", f"by {run.stop}, before it began")
         try:
             secrets = self._secrets(run)
-            run = self._begin(run, secrets)
+            if secrets is not None:
+                run = self._begin(run, secrets)
         except LadingError as error:
             if error.code in HEALS:
                 raise Parked(str(error)) from error
             return self._finish(run, "failed", f"{error.happened}; {error.hint}" if error.hint else error.happened)
-        return self._conclude(run, self._await(run), secrets)
+        return self._conclude(run, self._await(run), secrets or {})
 
     def give_up(self, number: int, error: BaseException) -> JobRun:
         """End a run that no try could carry on."""
@@ -124,11 +126,7 @@ class JobCarrier:
         answer = self._world.checks.judge(
             wanted, exit_status=end.exit_status, output=end.output, outputs=end.outputs, values=secrets
         )
-        return (
-            ("succeeded", "")
-            if answer.passed
-            else ("failed", redact(answer.reason, self._world.secrets.all_values().values()))
-        )
+        return ("succeeded", "") if answer.passed else ("failed", answer.reason)
 
     def _retire(self, run: JobRun) -> None:
         """Drop output and files of the runs of a job that too many later ones have followed."""
@@ -142,15 +140,26 @@ class JobCarrier:
 
     def _finish(self, run: JobRun, ending: Ending, reason: str, end: Ended | None = None) -> JobRun:
         now = self._world.clock.now()
-        facts: dict[str, Any] = {"ending": ending, "reason": reason, "finished": now}
+        facts: dict[str, Any] = {"ending": ending, "reason": self._masked(run, reason), "finished": now}
         if end is not None:
             facts |= {"exit_status": end.exit_status, "seconds": round(end.seconds, 3)}
             facts |= {"outputs": end.files, "outputs_at": end.outputs}
         return self._change(run, **facts)
 
-    def _secrets(self, run: JobRun) -> dict[str, Secret]:
+    def _masked(self, run: JobRun, reason: str) -> str:
+        known = known_secrets(self._world, f"run {run.id}") if reason else ()
+        return redact(reason, known) if known is not None else WITHHELD
+
+    def _secrets(self, run: JobRun) -> dict[str, Secret] | None:
+        """Return what the run's variables hold; None where that cannot be had now and a begun run goes on without."""
         assert run.spec is not None, "what was missed is not carried"
-        return resolving.secrets_of(self._world, run.key, run.spec)
+        try:
+            return resolving.secrets_of(self._world, run.key, run.spec)
+        except LadingError as error:
+            if not run.began:
+                raise
+            log.warning("run %s was begun and is watched without its secrets: %s", run.id, error)
+            return None
 
     def _known(self, number: int) -> JobRun:
         run = patiently(self._world.clock, lambda: self._world.journal.run(number))

@@ -17,6 +17,15 @@ log = logging.getLogger(__name__)
 WITHHELD = "(withheld: the secrets to mask cannot be read)"
 
 
+def known_secrets(world: World, teller: str) -> tuple[Secret, ...] | None:
+    """Return every value that has to be masked in what is told; None while they cannot be read."""
+    try:
+        return tuple(world.secrets.all_values().values())
+    except Exception:  # secrets that nobody can read must not hold up what needs none
+        log.warning("what %s tells is withheld", teller, exc_info=True)
+        return None
+
+
 class Story:
     """Tells what happens in one rollout."""
 
@@ -67,10 +76,7 @@ class Story:
 
     def _known(self) -> tuple[Secret, ...] | None:
         if self._secrets is None:
-            try:
-                self._secrets = tuple(self._world.secrets.all_values().values())
-            except Exception:  # secrets that nobody can read must not hold up what needs none
-                log.warning("what rollout %s tells is withheld", self._rollout.id, exc_info=True)
+            self._secrets = known_secrets(self._world, f"rollout {self._rollout.id}")
         return self._secrets
 
     def clean_data(self, value: Any) -> Any:

@@ -10,6 +10,7 @@ from lading.engine.context import Locks
 from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
 from lading.engine.jobs import KEPT_RUNS, LOOK_EVERY, JobCarrier, asked
 from lading.engine.patience import Parked
+from lading.engine.story import WITHHELD
 from lading.engine.world import World
 from lading.model.environment import Told
 from lading.model.errors import LadingError
@@ -191,6 +192,34 @@ def test_what_cannot_start_has_failed(yard: Yard, monkeypatch: pytest.MonkeyPatc
     ended = yard.carry(yard.open())
     assert (ended.ending, ended.exit_status) == ("failed", None)
     assert "no program 'settle'; bring it" in ended.reason
+
+
+def test_a_run_that_was_begun_is_watched_without_its_secrets(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs needs no secret: one that cannot be had when the next agent comes ends nothing."""
+    run = yard.open()
+    yard.stopping = True
+    with pytest.raises(Parked):
+        yard.carry(run)
+    yard.stopping = False
+    monkeypatch.setattr(yard.world.secrets, "get", lambda *_: raise_missing())
+    yard.ends(run)
+    assert yard.carry(run).ending == "succeeded"
+    late = yard.carry(yard.open())
+    assert (late.ending, "TOKEN is gone" in late.reason) == ("failed", True)
+
+
+def raise_missing() -> None:
+    raise LadingError("secret-missing", happened="TOKEN is gone")
+
+
+def test_no_reason_tells_a_secret(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the words of what nobody foresaw are masked, and left out while the secrets to mask cannot be read."""
+    carrier = JobCarrier(yard.world, Locks(), lambda: False)
+    told = carrier.give_up(yard.open().id, RuntimeError("no such user: canary-4711")).reason
+    assert told.startswith("RuntimeError: no such user")
+    assert "canary" not in told
+    monkeypatch.setattr(yard.world.secrets, "all_values", raise_missing)
+    assert carrier.give_up(yard.open().id, RuntimeError("canary-4711")).reason == WITHHELD
 
 
 def test_an_engine_that_is_away_ends_nothing(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
