@@ -31,6 +31,7 @@ class FakeEngine:
         self.running = running
         self.paused: set[str] = set()
         self.away = 0
+        self.broken = ""
         self._folder = folder
 
     def get(self, _path: str, **query: Any) -> list[dict[str, Any]]:
@@ -45,6 +46,8 @@ class FakeEngine:
         _, _, container, act = path.split("/")
         if container not in self.running:
             raise EngineRefused(f"POST {path}", 404, f"No such container: {container}")
+        if container == self.broken:
+            raise EngineRefused(f"POST {path}", 500, "cannot write to its cgroup")
         if act == "pause":
             assert ["container", container] in self._folder.frozen()
             self.paused.add(container)
@@ -104,6 +107,16 @@ def test_an_engine_that_is_just_restarted_is_waited_for(folder: Folder, monkeypa
     with pytest.raises(LadingError) as raised:
         paused(folder, engine).thaw()
     assert raised.value.code == "no-engine"
+
+
+def test_one_that_cannot_be_let_go_keeps_nobody_else_waiting(folder: Folder) -> None:
+    """The others serve again; then the guard gives up, undone, so that another one tries that one again."""
+    engine = FakeEngine(folder, a="web-1", b="web-2", c="web-3")
+    paused(folder, engine).freeze()
+    engine.broken = "a"
+    with pytest.raises(EngineRefused, match="cgroup"):
+        paused(folder, engine).thaw()
+    assert engine.paused == {"a"}
 
 
 def test_an_agent_that_never_ran_a_container_asks_no_engine(tmp_path: Path) -> None:

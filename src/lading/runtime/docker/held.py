@@ -56,12 +56,21 @@ class PausedContainers:
                     done.result()
 
     def thaw(self) -> None:
-        """Let those go on that were noted; wait for an engine that is just being restarted."""
+        """Let those go on that were noted; wait for an engine that is just being restarted.
+
+        One that the engine does not let go keeps nobody else waiting; its error is raised at the end.
+        """
         noted = [words[1] for words in self._folder.frozen() if len(words) == 2 and words[0] == NOTED]
         deadline = time.monotonic() + BACK
+        failed: list[LadingError] = []
         for container in noted:
-            while not self._let_go(container, patient=time.monotonic() < deadline):
-                time.sleep(AGAIN)
+            try:
+                while not self._let_go(container, patient=time.monotonic() < deadline):
+                    time.sleep(AGAIN)
+            except LadingError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     def _let_go(self, container: str, *, patient: bool) -> bool:
         try:
