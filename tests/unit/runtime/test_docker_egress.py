@@ -1,15 +1,18 @@
 """What a confined container may reach, judged without an engine: names, addresses, rules, requests."""
 
 import asyncio
+import fcntl
 import socket
 import ssl
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from lading.runtime.docker.egress import dns
+from lading.model.errors import LadingError
+from lading.runtime.docker.egress import dns, keeper
 from lading.runtime.docker.egress.confined import Confined, is_outside, is_peers
 from lading.runtime.docker.egress.known import REMEMBERED, Known
 from lading.runtime.docker.egress.passing import Refusal, _Failed, _proxied
@@ -304,3 +307,24 @@ def test_refused_attempts_are_kept_and_repetitions_counted(tmp_path: Path) -> No
         "web/1       ?[31mx:1  is not in its egress",
     ]
     assert last_lines(tmp_path, "shop/other", 10) == ()
+
+
+# an address that somebody else had
+
+
+def test_nobody_gets_an_address_whose_rules_do_not_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that hangs is said, rather than that a free program finds itself refused what it may reach."""
+    monkeypatch.setattr(keeper, "IN_FORCE", 0.0)
+    kept = keeper.Keeper(tmp_path, lambda: "ab12")
+    monkeypatch.setattr(kept, "_wake", lambda: None)
+    (tmp_path / "confined").mkdir()
+    (tmp_path / "confined" / "web-1.json").write_bytes(msgspec.json.encode(confined()))
+    (tmp_path / "applied.json").write_text('{"web-1": "applied"}')
+    (tmp_path / "gate.log").write_text("it hangs\n")
+    with (tmp_path / "gate.pid").open("w") as gate:
+        gate.write("4711 1.0")
+        gate.flush()
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        with pytest.raises(LadingError, match=r"10\.217\.3\.2 before still stand after 0 s: it hangs"):
+            kept.free_address("10.217.3.2")
+    assert not (tmp_path / "confined" / "web-1.json").exists()

@@ -74,14 +74,20 @@ class Keeper:
             self._wake()
 
     def free_address(self, address: str) -> None:
-        """See that nothing stands for an address any more, before somebody who is not confined gets it."""
+        """See that nothing stands for an address any more, before somebody who is not confined gets it.
+
+        Raise ``egress`` when that cannot be: the program would be refused what it may reach, and nobody would know why.
+        """
         if not self.in_use:
             return
         stale = [one for one in read_all(self._confined) if one.address == address]
         for one in stale:
             self.free(one.name)
         deadline = time.monotonic() + IN_FORCE
-        while any(self._applied().get(one.name) for one in stale) and time.monotonic() < deadline:
+        while any(self._applied().get(one.name) for one in stale):
+            if time.monotonic() >= deadline:
+                reason = f"rules for what had {address} before still stand after {IN_FORCE:.0f} s"
+                raise unenforced(f"{reason}: {self._last_words()}")
             self._wake()
             time.sleep(AGAIN)
 

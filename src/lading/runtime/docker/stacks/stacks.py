@@ -9,7 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -200,8 +200,11 @@ class DockerStacks:
     def _services(self, spec: StackSpec) -> tuple[StackService, ...]:
         found = []
         for entry in self._containers(spec):
-            with suppress(EngineRefused):  # it was just removed
+            try:
                 found.append(_service(self._engine.get(f"/containers/{entry['Id']}/json")))
+            except EngineRefused as error:
+                if error.status != 404:  # 404: it was just removed
+                    raise
         return tuple(sorted(found, key=lambda one: one.name))
 
     def _containers(self, spec: StackSpec) -> list[dict[str, Any]]:
