@@ -18,12 +18,10 @@ from lading.model.secret import Secret
 from lading.ports.runtime import Ended, Run, Written
 from lading.runtime.docker import names, states
 from lading.runtime.docker.containers import Containers, explained
-from lading.runtime.docker.runs import Begin
+from lading.runtime.docker.runs import OUTPUT_LIMIT, OUTPUT_LINES, Begin
 from lading.runtime.process.outputs import files_in
 from lading.runtime.process.records import file_name, sync_directory
 
-OUTPUT_LINES = 2000  # that are returned with a run's end
-OUTPUT_LIMIT = 64 << 10  # bytes of them
 AT_ONCE = 5000  # lines that are given in one answer
 KEPT_LINES = 100_000  # lines of output that are kept of a run
 PROC_STAT = Path("/proc/stat")
@@ -68,11 +66,9 @@ class BegunRuns:
         status = states.exit_status(found)
         lost = started < booted() and (finished >= booted() or status < 0 or status == states.KILLED_WITH_ENGINE)
         output = self._containers.output(run.name, OUTPUT_LINES)[-OUTPUT_LIMIT:]
-        if found["State"]["OOMKilled"]:
-            output += f"\nkilled for want of memory: its limit is {found['HostConfig']['Memory'] / 1e6:.0f} MB"
         end = Ended(
             exit_status=None if lost or not states.was_started(found) else status,
-            output=output,
+            output=states.with_end(output, found),
             outputs=states.label(found, names.OUTPUTS),
             started=started,
             seconds=max(0.0, finished - started),
@@ -84,14 +80,7 @@ class BegunRuns:
 
     def stop(self, run: Run, grace: float) -> None:
         """Ask a run to end, wait, then kill its container."""
-        found = self._containers.inspect(run.name)
-        if found is None or not states.is_running(found):
-            return
-        if grace > 0:
-            self._containers.signal(run.name, found["Config"].get("StopSignal") or "SIGTERM")
-            if self._containers.wait(run.name, grace):
-                return
-        self._containers.kill(run.name)
+        self._containers.stop(run.name, grace)
 
     def output(self, run: Run, cursor: str) -> Written:
         """Return lines after a cursor, which is the moment of the last one that was given."""

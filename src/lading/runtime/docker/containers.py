@@ -103,6 +103,17 @@ class Containers:
                 raise
         return True
 
+    def stop(self, name: str, grace: float) -> None:
+        """Ask a program to end by its stop signal, wait, then kill what is left; quiet when nothing runs."""
+        found = self.inspect(name)
+        if found is None or not is_running(found):
+            return
+        if grace > 0:
+            self.signal(name, found["Config"].get("StopSignal") or "SIGTERM")
+            if self.wait(name, grace):
+                return
+        self.kill(name)
+
     def kill(self, name: str) -> None:
         """Kill a container with all that runs in it and wait until it has ended."""
         self.signal(name, "SIGKILL")
@@ -139,29 +150,15 @@ class Containers:
 
     def output(self, name: str, lines: int) -> str:
         """Return the last lines that a container wrote, both streams; empty when there is none."""
-        try:
-            with self._engine.stream(
-                "GET", f"{self._path(name)}/logs", stdout=True, stderr=True, tail=str(lines)
-            ) as answer:
-                return frames.text(answer)
-        except EngineRefused as error:
-            if error.status == 404:
-                return ""
-            raise
+        return self._written(name, tail=str(lines))
 
     def stamped(self, name: str, since: float, lines: int | None = None) -> str:
         """Return what a container wrote since a moment, each line after the moment it was written in."""
-        tail = "all" if lines is None else str(lines)
+        return self._written(name, timestamps=True, since=f"{since:.0f}", tail="all" if lines is None else str(lines))
+
+    def _written(self, name: str, **query: Any) -> str:
         try:
-            with self._engine.stream(
-                "GET",
-                f"{self._path(name)}/logs",
-                stdout=True,
-                stderr=True,
-                timestamps=True,
-                since=f"{since:.0f}",
-                tail=tail,
-            ) as answer:
+            with self._engine.stream("GET", f"{self._path(name)}/logs", stdout=True, stderr=True, **query) as answer:
                 return frames.text(answer)
         except EngineRefused as error:
             if error.status == 404:

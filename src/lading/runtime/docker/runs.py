@@ -10,10 +10,10 @@ from lading.model.secret import Secret, redact
 from lading.ports.runtime import Run, RunResult
 from lading.runtime.docker import names
 from lading.runtime.docker.containers import Containers, explained
-from lading.runtime.docker.states import exit_status, is_running, label, started_at
+from lading.runtime.docker.states import exit_status, is_running, label, started_at, with_end
 
-OUTPUT_LIMIT = 64 << 10  # bytes of a run's output that are returned
-OUTPUT_LINES = 2000
+OUTPUT_LINES = 2000  # of a run's output that are returned
+OUTPUT_LIMIT = 64 << 10  # bytes of them
 KEPT = 200  # finished runs whose output files are kept
 
 # Makes and starts the container of a run; its secrets are for that container alone.
@@ -59,8 +59,8 @@ class Runs:
     def _result(self, run: Run, secrets: Mapping[str, Secret], began: float, *, in_time: bool) -> RunResult:
         found = self._containers.inspect(run.name)
         output = self._containers.output(run.name, OUTPUT_LINES)[-OUTPUT_LIMIT:]
-        if found is not None and found["State"]["OOMKilled"]:
-            output += f"\nkilled for want of memory: its limit is {found['HostConfig']['Memory'] / 1e6:.0f} MB"
+        if found is not None:
+            output = with_end(output, found)
         outputs = label(found, names.OUTPUTS) if found is not None else ""
         status = exit_status(found) if found is not None and in_time else None
         self._containers.remove(run.name)

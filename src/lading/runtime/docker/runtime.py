@@ -256,14 +256,8 @@ class DockerRuntime:
     def stop(self, name: str, *, grace: float) -> None:
         """Ask the program to end by its stop signal, wait, then kill what is left in the container."""
         with self._lock(name):
-            found = self._find(name)
-            if found is None or not states.is_running(found):
-                return
-            if grace > 0:
-                self._instances.signal(name, found["Config"].get("StopSignal") or "SIGTERM")
-                if self._instances.wait(name, grace):
-                    return
-            self._instances.kill(name)
+            if self._names.in_use:
+                self._instances.stop(name, grace)
 
     def remove(self, name: str) -> None:
         """Kill what runs and forget the instance; the environment's network goes with its last one."""

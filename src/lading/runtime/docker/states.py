@@ -80,6 +80,14 @@ def ended(found: dict[str, Any]) -> str:
     if is_cut_off(found):
         return "runs, but its network was removed"
     if found["State"]["OOMKilled"]:
-        memory = int(found["HostConfig"]["Memory"])
-        return f"was killed for want of memory: its limit is {memory / 1e6:.0f} MB"
+        return f"was {_want_of_memory(found)}"
     return str(found["State"].get("Error") or "")
+
+
+def with_end(output: str, found: dict[str, Any]) -> str:
+    """Return a run's output, and after it why it ended where it cannot have said so itself."""
+    return f"{output}\n{_want_of_memory(found)}" if found["State"]["OOMKilled"] else output
+
+
+def _want_of_memory(found: dict[str, Any]) -> str:
+    return f"killed for want of memory: its limit is {int(found['HostConfig']['Memory']) / 1e6:.0f} MB"

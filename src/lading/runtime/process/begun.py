@@ -81,11 +81,7 @@ class BegunRuns:
         record = self._records.read(run.name)
         if record is None:
             return
-        process = self._records.running(record)
-        if process is not None and grace > 0:
-            ending.ask(process, record.stop_signal)
-            wait_end(process, grace)
-        ending.end(self._records, record)
+        ending.stop(self._records, record, grace)
         reap()
 
     def output(self, run: Run, cursor: str) -> Written:

@@ -6,16 +6,23 @@ from pathlib import Path
 
 from lading.model.errors import LadingError
 from lading.runtime.process import limits
-from lading.runtime.process.identity import Process, Stat, has_variable, send, stat_of, stats
+from lading.runtime.process.identity import Process, Stat, has_variable, send, stat_of, stats, wait_end
 from lading.runtime.process.records import Record, Records
 
 DYING = 10.0  # seconds after which a killed process that is still there hangs in the kernel
 PAUSE = 0.005  # seconds between two looks at processes that were killed
 
 
-def ask(process: Process, name: str) -> None:
-    """Send a program its stop signal."""
-    send(process, signal.Signals[name])
+def stop(records: Records, record: Record, grace: float) -> None:
+    """Ask an instance's program to end, wait ``grace`` seconds at most, then kill whatever is left of it.
+
+    Raise ``step-failed`` naming the processes that survive being killed.
+    """
+    process = records.running(record)
+    if process is not None and grace > 0:
+        send(process, signal.Signals[record.stop_signal])
+        wait_end(process, grace)
+    end(records, record)
 
 
 def end(records: Records, record: Record) -> None:

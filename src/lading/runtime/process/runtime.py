@@ -16,7 +16,7 @@ from lading.ports.runtime import Ended, Held, HeldResult, Run, RunResult, Writte
 from lading.runtime.process import ending, logs, sockets
 from lading.runtime.process.begun import BegunRuns
 from lading.runtime.process.holds import Holds, ProcessRunner
-from lading.runtime.process.identity import open_handle, wait_end
+from lading.runtime.process.identity import open_handle
 from lading.runtime.process.launcher import Attempt, Launcher, explained
 from lading.runtime.process.ports import LOOPBACK, Ports
 from lading.runtime.process.records import POLL, Record, Records, file_name
@@ -211,11 +211,7 @@ class ProcessRuntime:
             record = self._records.read(name)
             if record is None:
                 return
-            process = self._records.running(record)
-            if process is not None and grace > 0:
-                ending.ask(process, record.stop_signal)
-                wait_end(process, grace)
-            ending.end(self._records, record)
+            ending.stop(self._records, record, grace)
             reap()
 
     def remove(self, name: str) -> None:
