@@ -27,6 +27,7 @@ class Registry(ThreadingHTTPServer):
         self.manifests: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.spoilt = False
+        self.realm = f"http://{self.host}/token"
 
     @property
     def host(self) -> str:
@@ -48,6 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         if url.path == "/token":
+            self.server.asked.append(f"GET {url.path}")
             basic = "Basic " + base64.b64encode(self.server.login.encode()).decode()
             allowed = self.headers.get("Authorization") == basic
             self._answer(200 if allowed else 403, json.dumps({"token": "the-token"}).encode())
@@ -93,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(f"{self.command} {self.path}")
         if self.server.takes(self.headers.get("Authorization", "")):
             return True
-        realm = f'Bearer realm="http://{self.server.host}/token",service="it",scope="x"'
+        realm = f'Bearer realm="{self.server.realm}",service="it",scope="x"'
         challenge = realm if self.server.tokens else 'Basic realm="it"'
         self._answer(
             401, b'{"errors": [{"code": "UNAUTHORIZED", "message": "who are you"}]}', WWW_Authenticate=challenge

@@ -21,6 +21,7 @@ PIECE = 1 << 20  # bytes
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 LOCAL = re.compile(r"(localhost|127\.\d+\.\d+\.\d+)(:\d+)?")  # spoken to without TLS, as Docker does
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+NO_TLS = "no login was sent: let the registry name an https:// address for its tokens, or use another registry"
 CERTIFICATES = Path("/etc/docker/certs.d")
 HUB, HUB_REGISTRY = "docker.io", "registry-1.docker.io"
 
@@ -111,7 +112,7 @@ class Registry:
 
     def _open(self, method: str, url: str, body: Any, headers: dict[str, str]) -> HTTPResponse:
         request = urllib.request.Request(url, data=body, method=method, headers=headers)
-        if self._authorization and url.startswith(self._base[: self._base.index("/v2/")]):
+        if self._authorization and url.startswith(self._base[: self._base.index("/v2/") + 1]):
             # Never sent on to where the registry keeps its blobs.
             request.add_unredirected_header("Authorization", self._authorization)
         answer: HTTPResponse = urllib.request.urlopen(request, timeout=CALL, context=_trusted(self.host))
@@ -129,8 +130,11 @@ class Registry:
                 raise self._failed(doing, "it wants a login, and there is none for it here")
             self._authorization = basic
             return
+        realm = asked["realm"]
+        if not realm.startswith(("https://", "http://") if LOCAL.fullmatch(self.host) else "https://"):
+            raise self._failed(doing, f"it wants its login sent elsewhere than by https, to {realm}", hint=NO_TLS)
         query = {"service": asked.get("service", ""), "scope": f"repository:{self._path}:pull,push"}
-        request = urllib.request.Request(f"{asked['realm']}?{urlencode(query)}")
+        request = urllib.request.Request(f"{realm}?{urlencode(query)}")
         if basic:
             request.add_unredirected_header("Authorization", basic)
         try:
@@ -142,13 +146,14 @@ class Registry:
             raise self._failed(doing, f"its login was refused: {error}") from error
         self._authorization = f"Bearer {said.get('token') or said.get('access_token')}"
 
-    def _failed(self, doing: str, happened: str) -> LadingError:
+    def _failed(self, doing: str, happened: str, *, hint: str = "") -> LadingError:
         return LadingError(
             "registry-failed",
             doing=f"{doing} at {self.repository}",
             happened=happened,
             now="nothing was deployed; what serves goes on serving",
-            hint=f"docker login {self.host}, as the agent's user on the agent's machine; then the same command again",
+            hint=hint
+            or f"docker login {self.host}, as the agent's user on the agent's machine; then the same command again",
         )
 
 

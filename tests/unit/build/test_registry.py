@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -101,6 +102,20 @@ def test_who_may_not_come_in_is_told_how(login: str, tokens: bool) -> None:
             assert refused.value.code == "registry-failed"
             assert f"docker login {there.host}" in refused.value.hint
             assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("realm", "local"), [("http://{}/token", False), ("file:///etc/hostname", True)])
+def test_a_login_goes_nowhere_but_by_https(realm: str, local: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a registry has its tokens fetched is for it to say, but nobody on the way may read the password."""
+    with registry("ann:s3cret-of-ann", tokens=True) as there:
+        there.realm = realm.format(there.host)
+        asking = Registry(f"{there.host}/shop", ann)
+        if not local:
+            monkeypatch.setattr("lading.build.registry.LOCAL", re.compile("localhost"))
+        with pytest.raises(LadingError, match=f"elsewhere than by https, to {there.realm}") as refused:
+            asking.has("sha256:0")
+    assert "no login was sent" in refused.value.hint
+    assert "GET /token" not in there.asked
 
 
 def test_what_is_not_there_or_does_not_answer_is_told() -> None:
