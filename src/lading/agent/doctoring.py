@@ -14,10 +14,10 @@ from lading.doctor.engine import look as look_at_engine
 from lading.doctor.finding import Finding, found, well
 from lading.doctor.registry import HOME, PROCESS, Check, examine
 from lading.model.certificates import CertificateState
+from lading.model.data_steps import StartDatabase
 from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.placeholders import placeholder
-from lading.model.plan import StartDatabase
 from lading.model.secret import redact
 from lading.ports.clock import Clock
 from lading.ports.journal import Journal

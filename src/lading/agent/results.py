@@ -6,7 +6,7 @@ import msgspec
 
 from lading.agent.answers import RolloutAnswer, RolloutEntry, RolloutView, StepView
 from lading.agent.asking import RolloutRequest
-from lading.model.plan import Migrate
+from lading.model.data_steps import Migrate
 from lading.model.rollout import Mark, Rollout
 from lading.ports.clock import Clock
 from lading.ports.journal import Journal

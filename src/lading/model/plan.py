@@ -8,41 +8,11 @@ from typing import ClassVar
 
 import msgspec
 
-from lading.model.environment import Configuration, InstanceSpec, Login, Pinned
+from lading.model.data_steps import Dump, Migrate, Rehearse, StartBacking, StartDatabase
+from lading.model.environment import Configuration, InstanceSpec, Pinned
 from lading.model.manifest import SmokeStep
 from lading.model.release import Release
-
-# Revisions named in one line: a Django project has one an app.
-REVISIONS_SHOWN = 2
-
-
-class StepBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
-    """Base of all steps."""
-
-    critical: ClassVar[bool] = True
-    undo_text: ClassVar[str] = ""
-
-    @property
-    def kind(self) -> str:
-        """The step's kind, as shown and journaled."""
-        return str(type(self).__struct_config__.tag)
-
-    @property
-    def subject(self) -> str:
-        """Whom the step is about: instances, a service, a database."""
-        return ""
-
-    @property
-    def detail(self) -> str:
-        """What changes, in a few words."""
-        return ""
-
-    def __str__(self) -> str:
-        return f"~ {self.kind:<14} {self.subject:<16} {self.detail}".rstrip()
-
-
-def _labels(specs: tuple[InstanceSpec, ...]) -> str:
-    return " ".join(spec.label for spec in specs)
+from lading.model.step import StepBase, labels
 
 
 class Preflight(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="preflight"):
@@ -68,132 +38,6 @@ class Fetch(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="fetch"
         return f"{self.release.version}, {layers} layers"
 
 
-class StartDatabase(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="database"):
-    """See that a database's server runs and answers, ``within`` seconds; it is kept from release to release.
-
-    ``spec`` is the server as Lading runs it, None where somebody else does.
-    """
-
-    undo_text: ClassVar[str] = "leave it running, if it has answered"
-    database: str
-    spec: InstanceSpec | None
-    login: Login
-    within: float
-
-    @property
-    def subject(self) -> str:
-        return self.database
-
-    @property
-    def detail(self) -> str:
-        if self.spec is None:
-            return f"run by somebody else, at {self.login.secret}"
-        return f"{self.spec.image}, kept from release to release"
-
-
-class StartBacking(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="backing"):
-    """See that a backing service runs as the release wants it, and within ``within`` seconds passes its ``check``.
-
-    ``back`` is what there was when it was planned: brought back when the rollout is turned back.
-    """
-
-    undo_text: ClassVar[str] = "bring back what there was before it"
-    service: str
-    spec: InstanceSpec
-    within: float
-    back: InstanceSpec | None = None
-    check: str | None = None
-
-    @property
-    def subject(self) -> str:
-        return self.service
-
-    @property
-    def detail(self) -> str:
-        if self.back == self.spec:
-            return f"{self.spec.image}, unchanged: left as it runs"
-        if self.back is None:
-            return f"{self.spec.image}"
-        return f"{self.spec.image}, replaces {self.back.image if self.back.image != self.spec.image else 'what runs'}"
-
-
-class Dump(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="dump"):
-    """Keep a copy of a database as it is before its migration; ``spec`` is what writes it."""
-
-    undo_text: ClassVar[str] = "keep the dump"
-    database: str
-    spec: InstanceSpec
-    login: Login
-    heads: tuple[str, ...] = ()
-
-    @property
-    def subject(self) -> str:
-        return self.database
-
-    @property
-    def detail(self) -> str:
-        return "pg_dump, in case somebody has to go back"
-
-
-class Rehearse(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="rehearse"):
-    """Run a database's migration on a copy of it, so that one that fails is known before anybody is held.
-
-    ``spec`` is what runs it; its ``command`` is the manifest's ``migrate``. One that takes longer than ``limit``
-    seconds fails here: others may not stand still for longer when it is done in earnest.
-    """
-
-    undo_text: ClassVar[str] = "remove the copies"
-    database: str
-    spec: InstanceSpec
-    limit: float
-
-    @property
-    def subject(self) -> str:
-        return self.database
-
-    @property
-    def detail(self) -> str:
-        return f"{self.spec.command}, on a copy"
-
-
-class Migrate(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="migrate"):
-    """Migrate a database while whatever may write to it is frozen, ``limit`` seconds at most.
-
-    ``at`` is the revision that was observed, ``heads`` the release's own, where they are known. ``rehearsed`` tells
-    that a rehearsal stands before it in the plan; without one the database was seen to be at the release's heads.
-    ``login`` is set where the database has a server: then nobody is frozen, and ``limit`` is for how long a statement
-    may wait for a lock that requests wait behind.
-    """
-
-    undo_text: ClassVar[str] = "leave the database as it is"
-    database: str
-    spec: InstanceSpec
-    limit: float
-    at: tuple[str, ...] = ()
-    heads: tuple[str, ...] = ()
-    rehearsed: bool = True
-    login: Login | None = None
-
-    @property
-    def subject(self) -> str:
-        return self.database
-
-    @property
-    def detail(self) -> str:
-        there = bool(self.heads) and set(self.at) == set(self.heads)
-        if not self.rehearsed and (there or self.login is None):
-            return f"at {revision_text(self.at)} already"
-        heads = f"{revision_text(self.at)} → {revision_text(self.heads)}, " if self.heads else ""
-        return f"{heads}{'while requests go on' if self.login else f'requests wait {self.limit:g} s at most'}"
-
-
-def revision_text(revision: tuple[str, ...]) -> str:
-    """Return a revision as a line shows it: none, by name, or how many where they are many, as Django's are."""
-    if not revision:
-        return "nothing"
-    return ", ".join(revision) if len(revision) <= REVISIONS_SHOWN else f"{len(revision)} migrations"
-
-
 class Stop(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="stop"):
     """Let requests wait, ``limit`` seconds each, and stop every previous instance with its grace.
 
@@ -208,7 +52,7 @@ class Stop(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="stop"):
 
     @property
     def subject(self) -> str:
-        return _labels(self.instances)
+        return labels(self.instances)
 
     @property
     def detail(self) -> str:
@@ -224,7 +68,7 @@ class Start(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="start"
 
     @property
     def subject(self) -> str:
-        return _labels(self.instances)
+        return labels(self.instances)
 
     @property
     def detail(self) -> str:
@@ -238,7 +82,7 @@ class Health(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="healt
 
     @property
     def subject(self) -> str:
-        return _labels(self.instances)
+        return labels(self.instances)
 
     @property
     def detail(self) -> str:
@@ -252,7 +96,7 @@ class Ready(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="ready"
 
     @property
     def subject(self) -> str:
-        return _labels(self.instances)
+        return labels(self.instances)
 
     @property
     def detail(self) -> str:
@@ -348,7 +192,7 @@ class Workers(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="work
 
     @property
     def subject(self) -> str:
-        return _labels(self.start or self.stop)
+        return labels(self.start or self.stop)
 
     @property
     def detail(self) -> str:
@@ -378,7 +222,7 @@ class Drain(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="drain"
 
     @property
     def subject(self) -> str:
-        return _labels(self.instances)
+        return labels(self.instances)
 
     @property
     def detail(self) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from lading.model import server
+from lading.model.data_steps import StartDatabase
 from lading.model.environment import Configuration, InstanceSpec, Login, Observed, Told
 from lading.model.manifest import Database, Placement, Volume
-from lading.model.plan import StartDatabase, Step
+from lading.model.plan import Step
 from lading.model.release import Release
 
 GRACE = 60.0  # seconds a server may take to write down what it has in memory

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from lading.model.data_steps import StartBacking
 from lading.model.environment import Configuration, InstanceSpec, Observed
 from lading.model.manifest import Service
-from lading.model.plan import StartBacking, Step
+from lading.model.plan import Step
 from lading.model.release import FILES, Release, backing_name
 from lading.planner.backing import server_name
 from lading.planner.units import resources_of

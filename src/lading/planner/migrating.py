@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from lading.model.data_steps import Dump, Migrate, Rehearse, revision_text
 from lading.model.environment import InstanceSpec, Observed, Pinned
 from lading.model.manifest import Database
-from lading.model.plan import Dump, Migrate, Rehearse, Step, revision_text
+from lading.model.plan import Step
 from lading.model.release import Release
 from lading.planner import backing
 from lading.planner.units import migration_of

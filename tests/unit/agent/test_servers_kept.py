@@ -12,9 +12,9 @@ from lading.agent.logs import InstanceLogs
 from lading.agent.secret_values import SecretValues
 from lading.agent.status import Status
 from lading.engine.acts import UNDOS
+from lading.model.data_steps import StartDatabase
 from lading.model.errors import LadingError
 from lading.model.manifest import Database, Environment, Placement
-from lading.model.plan import StartDatabase
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
 from tests.recovery.agent import MemoryAgent

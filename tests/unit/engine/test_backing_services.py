@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from lading.engine.faults import Fault
+from lading.model.data_steps import StartBacking
 from lading.model.environment import InstanceSpec
 from lading.model.manifest import Manifest, Service, Volume
-from lading.model.plan import Start, StartBacking
+from lading.model.plan import Start
 from lading.model.release import Artifact, Layer, Platform, Release, backing_name, release_digest
 from lading.model.rollout import Rollout
 from lading.planner.plans import plan_release, plan_rollback

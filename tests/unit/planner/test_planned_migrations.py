@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
+from lading.model.data_steps import Migrate, Rehearse
 from lading.model.environment import EnvironmentRecord, Observed
 from lading.model.manifest import Database, Environment, Strategy
-from lading.model.plan import Migrate, Plan, Rehearse
+from lading.model.plan import Plan
 from lading.model.release import Migrations, Release
 from lading.planner.plans import plan_release, plan_rollback
 from lading.planner.units import configure, unit_of

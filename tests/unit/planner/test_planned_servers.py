@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
+from lading.model.data_steps import Dump, Migrate, StartDatabase
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Observed
 from lading.model.manifest import Database, Environment, Placement, Resources
-from lading.model.plan import Dump, Migrate, Plan, StartDatabase
+from lading.model.plan import Plan
 from lading.model.release import Release
 from lading.planner.plans import plan_release, plan_rollback
 from lading.planner.units import configure, unit_of

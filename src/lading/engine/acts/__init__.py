@@ -27,16 +27,16 @@ from lading.engine.acts import (
     watch,
     workers,
 )
-from lading.model import plan
+from lading.model import data_steps, plan
 
 ACTS: Final[dict[type, Callable[..., Any]]] = {
     plan.Preflight: preflight.act,
     plan.Fetch: fetch.act,
-    plan.StartDatabase: database.act,
-    plan.StartBacking: backing.act,
-    plan.Dump: dump.act,
-    plan.Rehearse: rehearse.act,
-    plan.Migrate: migrate.act,
+    data_steps.StartDatabase: database.act,
+    data_steps.StartBacking: backing.act,
+    data_steps.Dump: dump.act,
+    data_steps.Rehearse: rehearse.act,
+    data_steps.Migrate: migrate.act,
     plan.Stop: stop.act,
     plan.Start: start.act,
     plan.Health: waiting.act_health,
@@ -54,10 +54,10 @@ ACTS: Final[dict[type, Callable[..., Any]]] = {
 
 # What is missing here changed nothing that would have to be taken back.
 UNDOS: Final[dict[type, Callable[..., Any]]] = {
-    plan.StartDatabase: database.undo,
-    plan.StartBacking: backing.undo,
-    plan.Rehearse: rehearse.undo,
-    plan.Migrate: migrate.undo,
+    data_steps.StartDatabase: database.undo,
+    data_steps.StartBacking: backing.undo,
+    data_steps.Rehearse: rehearse.undo,
+    data_steps.Migrate: migrate.undo,
     plan.Stop: stop.undo,
     plan.Start: start.undo,
     plan.Probing: probing.undo,

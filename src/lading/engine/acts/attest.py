@@ -8,8 +8,9 @@ from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.bill import Envelope, Statement
 from lading.model.canonical import digest_of
+from lading.model.data_steps import Migrate
 from lading.model.environment import Pinned
-from lading.model.plan import Attest, Canary, Migrate, Plan, Workers
+from lading.model.plan import Attest, Canary, Plan, Workers
 from lading.model.rollout import Mark
 
 

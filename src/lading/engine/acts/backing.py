@@ -5,9 +5,9 @@ import msgspec
 from lading.engine.acts.waiting import fate_of
 from lading.engine.context import Context
 from lading.engine.done import Done
+from lading.model.data_steps import StartBacking
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
-from lading.model.plan import StartBacking
 from lading.ports.runtime import Run
 
 SETTLE = 1.0  # seconds it must stay up where no check says that it works

@@ -6,9 +6,9 @@ from lading.engine import resolving
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model import server
+from lading.model.data_steps import StartDatabase
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
-from lading.model.plan import StartDatabase
 
 LOOK_EVERY = 0.1  # seconds between two tries to log in
 

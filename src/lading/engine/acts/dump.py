@@ -4,7 +4,7 @@ from lading.engine import resolving
 from lading.engine.acts.rehearse import failed
 from lading.engine.context import Context
 from lading.engine.done import Done
-from lading.model.plan import Dump, revision_text
+from lading.model.data_steps import Dump, revision_text
 from lading.ports.runtime import Run
 
 LONGEST = 6 * 3600.0  # seconds that writing a large database down may take

@@ -10,8 +10,8 @@ from lading.engine.acts import migrate_server
 from lading.engine.acts.rehearse import change_text, failed, how_it_ended
 from lading.engine.context import Context
 from lading.engine.done import Done
+from lading.model.data_steps import Migrate, Rehearse, revision_text
 from lading.model.errors import LadingError
-from lading.model.plan import Migrate, Rehearse, revision_text
 from lading.ports.runtime import Held, HeldResult, Run
 
 # Seconds between two looks at a hold that somebody else carries.

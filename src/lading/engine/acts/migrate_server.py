@@ -10,8 +10,8 @@ from lading.engine import resolving
 from lading.engine.acts.rehearse import LAST_LINES, LONGEST_LINE, change_text, how_it_ended, without_tracebacks
 from lading.engine.context import Context
 from lading.engine.done import Done
+from lading.model.data_steps import Dump, Migrate, revision_text
 from lading.model.errors import LadingError
-from lading.model.plan import Dump, Migrate, revision_text
 from lading.ports.runtime import Run, RunResult
 
 LONGEST = 6 * 3600.0  # seconds a migration may take

@@ -4,8 +4,9 @@ from lading.engine import resolving
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.engine.edge import check_edge
+from lading.model.data_steps import Dump, Rehearse
 from lading.model.errors import LadingError
-from lading.model.plan import Dump, Preflight, Rehearse
+from lading.model.plan import Preflight
 from lading.model.release import Artifact, Platform, Release
 
 # Free bytes kept for the journal and the logs, so that even a failed rollout can be recorded.

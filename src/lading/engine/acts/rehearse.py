@@ -5,9 +5,9 @@ import msgspec
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.canonical import digest_of
+from lading.model.data_steps import Rehearse, revision_text
 from lading.model.errors import LadingError
 from lading.model.manifest import Database
-from lading.model.plan import Rehearse, revision_text
 from lading.ports.runtime import Run
 
 # Seconds for which one that takes too long goes on, so that it can be said how long it takes.
