@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 
@@ -13,7 +12,8 @@ from lading.model.release import Platform, Release
 from lading.model.secret import Secret, redact
 from lading.ports.clock import Clock
 from lading.ports.database import Custody, Place
-from lading.ports.runtime import Held, HeldResult, Room, Run, RunResult
+from lading.ports.runtime import Room, Run, RunResult
+from lading.ports.runtime.memory_holds import MemoryHolds
 from lading.ports.runtime.memory_runs import MemoryRuns
 
 PLATFORM = Platform(system="linux", machine="x86_64", libc="glibc 2.36", python="3.11")
@@ -48,22 +48,6 @@ class _Instance:
 
 
 @dataclass
-class MemoryHold:
-    """A hold, how far it came, whom it froze, and how it ended."""
-
-    held: Held
-    stages: list[str] = field(default_factory=list)
-    frozen: set[str] = field(default_factory=set)
-    decided: HeldResult | None = None
-    over: bool = False
-
-    @property
-    def result(self) -> HeldResult | None:
-        """How it ended; None before it is over."""
-        return self.decided if self.over else None
-
-
-@dataclass
 class Recorded:
     """What was asked of the world, in order: names of instances and runs. A start that found its instance running is
     no start.
@@ -75,7 +59,7 @@ class Recorded:
     runs: list[str] = field(default_factory=list)
 
 
-class MemoryRuntime(MemoryRuns):
+class MemoryRuntime(MemoryHolds, MemoryRuns):
     """Keep instances in memory; the object *is* the world, so it outlives whatever engine is thrown away.
 
     Addresses are unique and never given out twice, except to the same name when it is started again.
@@ -89,7 +73,9 @@ class MemoryRuntime(MemoryRuns):
         isolation: str = "none",
         custody_of: Callable[[Place], Custody] | None = None,
     ) -> None:
-        super().__init__(clock, threading.RLock())
+        lock = threading.RLock()
+        MemoryRuns.__init__(self, clock, lock)
+        MemoryHolds.__init__(self, lock, custody_of)
         self._name = name
         self._isolation = isolation
         self._instances: dict[str, _Instance] = {}
@@ -97,11 +83,6 @@ class MemoryRuntime(MemoryRuns):
         self._given = 0
         self._exits_at_start: dict[str, int] = {}
         self._results: dict[str, RunResult | Callable[[Run], RunResult]] = {}
-        self._custody_of = custody_of
-        self._holds: dict[str, MemoryHold] = {}
-        self._guard_dies = ""
-        self.frozen: set[str] = set()
-        self.at_work: set[str] = set()
         self.recorded = Recorded()
         self.platform_value = PLATFORM
         self.prepared: set[str] = set()
@@ -250,90 +231,8 @@ class MemoryRuntime(MemoryRuns):
             if result.exit_status is not None:
                 self.end(run.name, result.exit_status, result.output)
 
-    def run_held(self, held: Held, secrets: Mapping[str, Secret]) -> HeldResult:
-        """Carry the hold to its end at once, unless its guard dies on the way; then bring it to an end."""
-        with self._lock:
-            hold = self._holds.setdefault(held.name, MemoryHold(held))
-            if hold.result is None and not hold.stages:
-                self._carry(hold, secrets)
-            return hold.result or self._bring_to_end(hold)
-
-    def unsettled(self, marker: str) -> Sequence[str]:
-        """Return the names of holds whose guard died and that nobody has brought to their end."""
-        with self._lock:
-            return tuple(name for name, hold in self._holds.items() if hold.held.marker == marker and not hold.over)
-
-    def settle(self, name: str) -> HeldResult | None:
-        """Bring a hold to its end; None while a test says that its guard is at work."""
-        with self._lock:
-            if name in self.at_work:
-                return None
-            hold = self._holds.get(name)
-            if hold is None:
-                return HeldResult(outcome="restored", reason="it never began")
-            return hold.result or self._bring_to_end(hold)
-
-    def _carry(self, hold: "MemoryHold", secrets: Mapping[str, Secret]) -> None:
-        custody = self._custody(hold)
-        custody.prepare()
-        with custody.writing_shut(hold.held.limit):
-            hold.frozen = self._of(hold.held.marker)
-            self.frozen |= hold.frozen
-            custody.save(hold.held.limit)
-        if self._dies(hold, "frozen"):
-            return
-        hold.stages.append("begun")
-        ran = self.run(hold.held.run, secrets)
-        if self._dies(hold, "ran"):
-            return
-        self._end(hold, ran)
-
-    def _end(self, hold: "MemoryHold", ran: RunResult) -> None:
-        kept = ran.exit_status == 0
-        outcome = "kept" if kept else self._restored(hold)
-        if kept:
-            self._custody(hold).secure()
-        hold.decided = HeldResult(
-            outcome=outcome,
-            exit_status=ran.exit_status,
-            output=ran.output,
-            held=ran.seconds,
-            reason="" if kept else f"exit status {ran.exit_status}",
-        )
-        if not self._dies(hold, "decided"):
-            self._let_go(hold)
-
-    def _bring_to_end(self, hold: "MemoryHold") -> HeldResult:
-        if hold.decided is None:
-            outcome = self._restored(hold) if "begun" in hold.stages else "restored"
-            hold.decided = HeldResult(outcome=outcome, reason="its guard was killed before it was done")
-        self._let_go(hold)
-        return hold.decided
-
-    def _restored(self, hold: "MemoryHold") -> Literal["restored", "torn"]:
-        try:
-            self._custody(hold).restore()
-        except LadingError:
-            return "torn"
-        return "restored"
-
-    def _let_go(self, hold: "MemoryHold") -> None:
-        self.frozen -= hold.frozen
-        hold.over = True
-
-    def _dies(self, hold: "MemoryHold", stage: str) -> bool:
-        hold.stages.append(stage)
-        dies = self._guard_dies == stage
-        if dies:
-            self._guard_dies = ""
-        return dies
-
-    def _custody(self, hold: "MemoryHold") -> Custody:
-        if self._custody_of is None:
-            raise RuntimeError("this memory runtime was given no databases to hold")
-        return self._custody_of(hold.held.place)
-
-    def _of(self, marker: str) -> set[str]:
+    def running_of(self, marker: str) -> set[str]:
+        """Return the names of the instances of an environment that run."""
         return {
             name
             for name, instance in self._instances.items()
@@ -341,10 +240,6 @@ class MemoryRuntime(MemoryRuns):
         }
 
     # what tests do to the world
-
-    def kill_guard(self, stage: str) -> None:
-        """Let the guard of the next hold die once it has ``frozen``, ``ran`` or ``decided``."""
-        self._guard_dies = stage
 
     def exit_at_start(self, release: str, exit_status: int = 1) -> None:
         """Make every instance of a release (its version or digest) exit as soon as it is started."""
