@@ -15,6 +15,10 @@ WAIT = 3  # seconds a server may take to answer
 STATEMENT = 5000  # milliseconds one question may take
 KEPT = 5  # dumps of one database
 
+ASKING = "asking a database's server"
+UNREADABLE = "its URL cannot be read: in user and password, %, @ and spaces must be written %25, %40 and %20"
+ENCODE = "set the secret that holds the URL again, with these percent-encoded"
+
 _TABLES = (
     "SELECT table_name FROM information_schema.tables WHERE table_name IN ('alembic_version', 'django_migrations')"
 )
@@ -79,7 +83,15 @@ class PostgresServers:
     def _asked(self, url: Secret) -> Iterator[Any]:
         # Imported where used: an agent without such a database does without.
         import psycopg
+        from psycopg.conninfo import conninfo_to_dict
 
+        try:
+            readable = "@" not in str(conninfo_to_dict(url.reveal()).get("host", ""))
+        except (psycopg.ProgrammingError, UnicodeError):
+            readable = False
+        if not readable:
+            # Without the driver's words: they quote the piece that it stumbled over, which may be of the password.
+            raise LadingError("database-failed", doing=ASKING, happened=UNREADABLE, hint=ENCODE)
         try:
             with psycopg.connect(
                 url.reveal(),
@@ -93,4 +105,4 @@ class PostgresServers:
             # Not chained, and without what could be secret: some messages quote what they were given.
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             said = redact(lines[0] if lines else "no reason given", [url])
-            raise LadingError("database-failed", doing="asking a database's server", happened=said) from None
+            raise LadingError("database-failed", doing=ASKING, happened=said) from None
