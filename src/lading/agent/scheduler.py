@@ -138,8 +138,8 @@ class Scheduler:
         if count > 1:
             earlier = due(scheduled.job.schedule or "", scheduled.job.timezone, after, slot - 1.0)
             made_up = "; the run of the last one makes up for them" if scheduled.job.catch_up else ""
-            # Its slot is taken then: an agent that dies right after this records them no second time.
-            self._note_missed(scheduled, earlier.last or after, count - 1, f"{NOBODY}{made_up}", None)
+            # They are considered then: an agent that dies right after this records them no second time.
+            self._note_missed(scheduled, earlier.last or after, count - 1, f"{NOBODY}{made_up}")
         self._jobs.open(
             scheduled.record,
             scheduled.unit,
@@ -158,9 +158,9 @@ class Scheduler:
 
     def _miss(self, scheduled: Scheduled, slot: float, count: int, reason: str) -> None:
         log.warning("%s in %s was missed %s times: %s", scheduled.name, scheduled.record.key, count, reason)
-        self._note_missed(scheduled, slot, count, reason, _state(scheduled, slot))
+        self._note_missed(scheduled, slot, count, reason)
 
-    def _note_missed(self, scheduled: Scheduled, slot: float, count: int, reason: str, state: Schedule | None) -> None:
+    def _note_missed(self, scheduled: Scheduled, slot: float, count: int, reason: str) -> None:
         """Record moments that came and had no run, up to ``slot``."""
         now = self._world.clock.now()
         missed = JobRun(
@@ -178,7 +178,7 @@ class Scheduler:
             reason=reason,
             finished=now,
         )
-        self._world.journal.open_run(lambda number: msgspec.structs.replace(missed, id=number), state)
+        self._world.journal.open_run(lambda number: msgspec.structs.replace(missed, id=number), _state(scheduled, slot))
 
 
 def _state(scheduled: Scheduled, considered: float) -> Schedule:

@@ -295,6 +295,23 @@ def test_one_jobs_trouble_keeps_no_other_from_running(
     assert sum("broken" in line.message for line in caplog.records) == 1
 
 
+def test_missed_moments_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when an agent dies after it told of them, and the next one comes after a further moment."""
+    tower = Tower(monkeypatch, catch_up=True)
+    tower.deploy("v1")
+    tower.scheduler().look()
+    tower.clock.advance(3 * HOUR)
+    dying = tower.scheduler()
+    monkeypatch.setattr(tower.jobs[-1], "open", lambda *_, **__: raise_killed())
+    with pytest.raises(Killed):
+        dying.look()
+    tower.clock.advance(HOUR)
+    tower.scheduler().look()
+    tower.settle()
+    assert tower.told() == [("missed", "schedule", 2), ("missed", "schedule", 1), ("succeeded", "catch-up", 0)]
+    tower.end()
+
+
 def points() -> list[tuple[str, int]]:
     with pytest.MonkeyPatch.context() as patch:
         tower = Tower(patch, catch_up=True)
