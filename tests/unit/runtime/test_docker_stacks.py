@@ -1,10 +1,14 @@
 """What a compose file may ask for, and how it is fitted into its environment: judged without an engine."""
 
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lading.ports.stacks import StackSpec
+from lading.runtime.docker.stacks import plugin
 from lading.runtime.docker.stacks.file import Fitted, Fitting, fit
 
 FILES = "/var/lib/lading/stacks/shop/stage/side"
@@ -127,3 +131,15 @@ def test_it_is_fitted_into_its_environment() -> None:
     assert (web["security_opt"], db["restart"]) == (["no-new-privileges:true"], "unless-stopped")
     assert not {"container_name", "env_file"} & set(web)
     assert tree["name"] == PROJECT
+
+
+def test_a_plugin_that_hangs_is_ended_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a refusal would have no reason but a number."""
+    program = tmp_path / "docker-compose"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(plugin.Plugin, "_find", lambda _: str(program))
+    monkeypatch.setattr(plugin, "ASKED", 0.1)
+    told = plugin.Plugin("/nowhere").read("p", tmp_path, "compose.yaml", {}, os.getuid())
+    assert told.status == -signal.SIGKILL
+    assert plugin.last_words(told, {}) == ("it was ended, as it had not come to an end in 0.1 s",)

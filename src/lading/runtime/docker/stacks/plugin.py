@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -132,9 +133,13 @@ class Plugin:
         )
         os.close(program)
         timer = threading.Timer(limit, _kill, [process])
+        began = time.monotonic()
         timer.start()
         try:
-            return _conversation(process, given, tell)
+            told = _conversation(process, given, tell)
+            if told.status == -signal.SIGKILL and time.monotonic() - began >= limit:
+                told = told._replace(lines=(*told.lines, f"it was ended, as it had not come to an end in {limit:g} s"))
+            return told
         finally:
             timer.cancel()
             _kill(process)
