@@ -1,5 +1,6 @@
 """One byte sequence per value: the encoding that digests and signatures are taken of."""
 
+import functools
 import hashlib
 from typing import Any
 
@@ -21,7 +22,7 @@ def _plain(value: Any) -> Any:
         config = type(value).__struct_config__
         fields = {
             field.encode_name: _plain(getattr(value, field.name))
-            for field in msgspec.structs.fields(value)
+            for field in _fields(type(value))
             if not (config.omit_defaults and _is_default(field, getattr(value, field.name)))
         }
         return {config.tag_field: config.tag, **fields} if config.tag_field is not None else fields
@@ -30,6 +31,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+@functools.cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    # What fields a kind of value has is read from its annotations, which takes longer than all the rest.
+    return msgspec.structs.fields(kind)
 
 
 def _is_default(field: msgspec.structs.FieldInfo, value: Any) -> bool:
