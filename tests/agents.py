@@ -11,8 +11,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
+import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -34,7 +37,10 @@ OF_ONE_AGENT = frozenset(
     {"agent.json", "agent.lock", "agent.log", "agent.name", "agent.sock", "agent.toml"}
 ) | frozenset({"docker", "environments", "keys", "process", "router", "spool"})
 
+LOG_SHOWN = 6_000  # characters of an agent's log that a failing test shows
+
 _agents = itertools.count()
+_made: "weakref.WeakSet[RealAgent]" = weakref.WeakSet()
 
 
 class Told(NamedTuple):
@@ -78,6 +84,19 @@ class Told(NamedTuple):
         return str([event["text"] for event in events if (event["kind"], event.get("name")) == ("done", name)][-1])
 
 
+def traces_since(moment: float) -> list[tuple[str, str]]:
+    """Return what this process's agents left since then (Unix time): ends of logs, and commands that did not do it."""
+    agents = sorted(_made, key=lambda agent: agent.home)
+    logs = [agent.home / "agent.log" for agent in agents]
+    found = [
+        (f"end of {file}", file.read_text(errors="replace")[-LOG_SHOWN:])
+        for file in logs
+        if file.exists() and file.stat().st_mtime >= moment
+    ]
+    failed = [one for agent in agents for one in agent.failed if one[0] >= moment]
+    return found + [(words, text[-LOG_SHOWN:]) for _, words, text in failed]
+
+
 class RealAgent:
     """An agent's home, and the command line as its user types it in a project of a name."""
 
@@ -87,6 +106,8 @@ class RealAgent:
         self.name = name
         self.first_port = _ports()
         self._begun: list[subprocess.Popen[str]] = []
+        self.failed: deque[tuple[float, str, str]] = deque(maxlen=3)  # moment, words, output
+        _made.add(self)
         home.mkdir(parents=True, exist_ok=True)
         (home / "agent.toml").write_text(
             f"{settings}\n[router]\nports_from = {self.first_port}\nports = 4\n"
@@ -122,6 +143,8 @@ class RealAgent:
             process.kill()
             out, err = process.communicate()
             raise AssertionError(f"{process.args} did not end: {out[-2000:]} {err[-500:]}") from None
+        if process.returncode != 0:
+            self.failed.append((time.time(), str(process.args), f"exit status {process.returncode}\n{out}{err}"))
         return Told(process.returncode, tuple(json.loads(line) for line in out.splitlines()), err)
 
     def deploy(self, version: str, environment: str = "local") -> Told:
@@ -149,7 +172,8 @@ class RealAgent:
             pid = int(json.loads((self.home / CARD).read_text())["pid"])
         except (OSError, ValueError):
             return 0
-        return pid if is_running(pid) else 0
+        # The card of one that was killed is left, and its number may be somebody else's by now.
+        return pid if str(self.home).encode() in _words_of(pid) else 0
 
     def start(self, *faults: Fault, trace: Path | None = None) -> None:
         """Start the agent, with faults if any are given; wait until it answers."""

@@ -192,7 +192,27 @@ class ContainedHouse:
         until(lambda: max(self.said(*names)) > before + 3, within=20)
 
     def pause(self, name: str) -> None:
-        self.world.engine.post(f"/containers/{self._inspect(name)['Id']}/pause")
+        """Pause a writer between two of its transactions: in the midst of one it would keep everybody else waiting."""
+        container = f"/containers/{self._inspect(name)['Id']}"
+
+        def pauses() -> bool:
+            self.world.engine.post(f"{container}/pause")
+            if self.is_free():
+                return True
+            self.world.engine.post(f"{container}/unpause")
+            return False
+
+        until(pauses, within=20)
+
+    def is_free(self) -> bool:
+        """Tell whether somebody else gets to write."""
+        with closing(sqlite3.connect(self.file, timeout=1.0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            connection.execute("ROLLBACK")
+            return True
 
     def rows(self) -> set[int]:
         with closing(sqlite3.connect(self.file)) as connection:

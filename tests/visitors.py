@@ -2,12 +2,13 @@
 
 import http.client
 import itertools
+import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 PATIENCE = 15.0  # seconds for one answer
@@ -21,6 +22,16 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
+
+    def json(self) -> Any:
+        """Return what the body says in JSON; ValueError, which shows the answer, where it does not or was no 200."""
+        try:
+            said = json.loads(self.body)
+        except ValueError:
+            said = None
+        if self.status != 200 or said is None:
+            raise ValueError(f"{self.status} {self.body[:300]!r}")
+        return said
 
 
 Ask = Callable[..., Answer]  # (method, path, body, headers), as http.client takes them
@@ -72,8 +83,8 @@ class Visitors:
             line = line or http.client.HTTPConnection(self._place.hostname or "", self._place.port, timeout=PATIENCE)
             try:
                 act(_asking(line))
-            except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
-                self.lost.append(f"{act.__name__.strip('_')}: {error!r}")
+            except (OSError, http.client.HTTPException, ValueError, KeyError, AssertionError) as error:
+                self.lost.append(f"{time.strftime('%H:%M:%S')} {act.__name__.strip('_')}: {error!r}")
                 keeps_on = False
             else:
                 keeps_on = keeps

@@ -1,12 +1,21 @@
 """Real agents for the system tests: what is built once is shared, and nothing is left running."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.agents import RealAgent, copy_of, ended, make_template
+from tests.agents import RealAgent, copy_of, ended, make_template, traces_since
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show beside a failure what agents and commands said: of a machine far away nothing else is left."""
+    report = yield
+    if report.failed:
+        report.sections += traces_since(call.start)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,8 @@ def test_a_login_opens_every_path_and_nothing_else_does(guard: Guard, router: Tr
     assert ask(port, Authorization=basic(LOGIN)) == (200, "web")
     ((name, value),) = router.pass_for(STAGE).headers.items()
     assert ask(port, **{name: value.reveal()}) == (200, "web")
-    assert ask(port, **{name: value.reveal()[:-1] + "0"})[0] == 401
+    nearly = value.reveal()[:-1] + ("1" if value.reveal().endswith("0") else "0")
+    assert ask(port, **{name: nearly})[0] == 401
     for headers in ({"Authorization": basic(LOGIN)}, {name: value.reveal()}):
         _status, seen = ask(port, "/head", **headers)
         assert "authorization" not in seen.lower()

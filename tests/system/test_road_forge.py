@@ -44,7 +44,7 @@ def refused(url: str, path: str) -> int:
 
 
 def release(ask: Ask) -> str:
-    return str(json.loads(ask("GET", "/api/status").body)["release"])
+    return str(ask("GET", "/api/status").json()["release"])
 
 
 def make(ask: Ask, number: int) -> bool:

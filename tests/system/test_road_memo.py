@@ -32,7 +32,7 @@ def ask(url: str, path: str, given: object = None, method: str | None = None) ->
 
 
 def rubric(ask: Ask) -> str:
-    return str(json.loads(ask("GET", "/api/rubric").body)["version"])
+    return str(ask("GET", "/api/rubric").json()["version"])
 
 
 def hand_in(ask: Ask, number: int) -> bool:

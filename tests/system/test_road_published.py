@@ -42,11 +42,11 @@ class Application(NamedTuple):
 
 
 def _datasette_version(ask: Ask) -> str:
-    return str(json.loads(ask("GET", "/-/versions.json").body)["datasette"]["version"])
+    return str(ask("GET", "/-/versions.json").json()["datasette"]["version"])
 
 
 def _ships(url: str) -> list[int]:
-    ships = json.loads(asked(url, "/fixtures/ships.json?_shape=array").body)
+    ships = asked(url, "/fixtures/ships.json?_shape=array").json()
     assert len(ships) == 4
     return []
 
@@ -71,7 +71,7 @@ def _uploads(url: str) -> list[int]:
 
 
 def _ara_version(ask: Ask) -> str:
-    return str(json.loads(ask("GET", "/api/").body)["version"])
+    return str(ask("GET", "/api/").json()["version"])
 
 
 def _playbook(ask: Ask, number: int) -> bool:
@@ -83,7 +83,7 @@ def _playbook(ask: Ask, number: int) -> bool:
 
 
 def _playbooks(url: str) -> list[int]:
-    found = json.loads(asked(url, "/api/v1/playbooks?limit=10000").body)
+    found = asked(url, "/api/v1/playbooks?limit=10000").json()
     assert found["next"] is None
     return [int(playbook["path"].removeprefix("/runs/").removesuffix(".yml")) for playbook in found["results"]]
 
