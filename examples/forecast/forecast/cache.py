@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import os
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,9 +23,9 @@ class ModelCache:
         if file.exists():
             return read(file.read_text()), True
         model = fit(points, season, method)
-        whole = file.with_suffix(f".{os.getpid()}.new")
+        whole = file.with_suffix(f".{secrets.token_hex(8)}.new")
         whole.write_text(written(model))
-        # Two releases may fit the same points at the same moment.
+        # Two threads, or two releases, may fit the same points at the same moment.
         whole.replace(file)
         return model, False
 

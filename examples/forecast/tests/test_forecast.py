@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from forecast import maths
+from forecast.cache import ModelCache
 from forecast.main import make_app
 from forecast.settings import Settings
 from starlette.testclient import TestClient
@@ -63,6 +66,20 @@ def test_a_series_is_kept_and_forecast(client: TestClient) -> None:
     assert first["forecast"] == again["forecast"] == [20, 22]
     assert (first["cached"], again["cached"]) == (False, True)
     assert client.get("/api/v1/series/nothing/forecast").status_code == 404
+
+
+def test_two_who_fit_the_same_points_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, both, replace = ModelCache(tmp_path), threading.Barrier(2, timeout=10), Path.replace
+
+    def together(file: Path, target: Path) -> Path:
+        both.wait()
+        return replace(file, target)
+
+    monkeypatch.setattr(Path, "replace", together)
+    with ThreadPoolExecutor(2) as pool:
+        models = list(pool.map(lambda _: cache.model([1, 2, 3], 1, "holt")[0], range(2)))
+    assert [model.ahead(1) for model in models] == [pytest.approx([4])] * 2
+    assert len(cache) == 1
 
 
 def test_it_is_not_ready_before_the_migration(tmp_path: Path) -> None:
