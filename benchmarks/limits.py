@@ -15,8 +15,15 @@ HOLD = (
     "longest of twenty shows who had to wait for a core; the median is the figure to compare."
 )
 
+PEERS = (
+    "The quickest is compose, which stops the release that serves before it starts the next: no second copy beside "
+    "the first, no check before requests come, and the requests lost that the table tells. Of the tools that keep "
+    "serving, Lading is the quickest."
+)
+
 LIMITS: dict[str, str] = {
     "hold of an Alembic migration that adds a column, longest": HOLD,
     "deploy ÷ start by hand": JOB,
+    "Lading's deploy ÷ the quickest other tool's": PEERS,
     "deploy minus start by hand": JOB,
 }
