@@ -112,6 +112,11 @@ def _advise_production(data: dict[str, Any], findings: Findings) -> None:
             if not data.get("smoke"):
                 findings.add(path, "takes no release whose smoke suite is empty", "add a [[smoke]] step")
             _advise_egress(path, environment, data, findings)
+            if "domain" in environment and "tls" not in environment:
+                remedy = (
+                    'add tls = { acme = "ops@example.org" }, unless a proxy of your own in front has the certificate'
+                )
+                findings.add((*path, "domain"), "is answered by plain HTTP, readable on the way", remedy)
     for path, service in tables(data, "services"):
         if "port" in service and "ready" not in service:
             remedy = 'add ready = "/ready"; without it traffic comes as soon as the port answers'

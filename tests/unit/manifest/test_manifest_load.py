@@ -172,6 +172,24 @@ def test_production_without_smoke_is_warned_of():
     assert [warning.key for warning in checked.warnings] == ["environments.production"]
 
 
+@pytest.mark.parametrize(
+    ("name", "more", "told"),
+    [
+        ("production", "", ["environments.production.domain"]),
+        ("live", 'tier = "production"\n', ["environments.live.domain"]),
+        ("production", 'tls = { acme = "ops@example.org" }\n', []),
+        ("production", 'tier = "stage"\n', []),
+        ("stage", "", []),
+    ],
+)
+def test_a_domain_of_production_without_tls_is_warned_of(name, more, told):
+    """Who visits production by name does so by plain HTTP, unless somebody sees to a certificate."""
+    smoke = '[[smoke]]\nname = "status"\nget = "/"\n'
+    checked = check_text(SHOP + smoke + f'[environments.{name}]\ndomain = "example.org"\n{more}')
+    assert checked.problems == ()
+    assert [warning.key for warning in checked.warnings] == told
+
+
 def test_a_missing_file_has_a_code_of_its_own(tmp_path):
     """No manifest is not the same as a wrong one."""
     for path in (tmp_path / "lading.toml", tmp_path / "x" / "lading.toml"):
