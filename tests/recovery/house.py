@@ -2,14 +2,17 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from lading.engine.engine import Engine
 from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
+from lading.engine.jobs import asked
 from lading.engine.patience import Parked
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord, Observed, Pinned
+from lading.model.jobs import JobRun
 from lading.model.manifest import (
     Build,
     Database,
@@ -85,6 +88,7 @@ class House:
     acknowledged: list[str] = dataclasses.field(default_factory=list)
     served_before: bool = False
     dumped: list[tuple[str, ...]] = dataclasses.field(default_factory=list)
+    in_flight: JobRun | None = None
 
     @classmethod
     def build(cls, journal: Journal | None = None) -> "House":
@@ -200,6 +204,33 @@ class House:
             at=self.world.clock.now(),
             plan=lambda _number: plan_rollback(unit, observed),
         )
+
+    def open_run(self, **more: Any) -> JobRun:
+        """Open a run of a job of what serves."""
+        serving = self.record.serving
+        assert serving is not None
+        more.setdefault("spec", msgspec.structs.replace(serving.workers[0], command="settle"))
+
+        def make(number: int) -> JobRun:
+            given: dict[str, Any] = {"timeout": 600.0, **more}
+            return JobRun(
+                id=number,
+                project=PROJECT,
+                environment=ENVIRONMENT,
+                job="settle",
+                release=serving.release.version,
+                trigger="asked",
+                requested_by="test",
+                created=self.world.clock.now(),
+                **given,
+            )
+
+        return self.world.journal.open_run(make)
+
+    def begin_run(self) -> None:
+        """Let a run of a job of what serves be in flight."""
+        self.in_flight = self.open_run(began=self.world.clock.now())
+        self.world.runtime.begin_run(asked(self.in_flight), {})
 
     def carry(self, rollout: Rollout) -> Rollout:
         return Engine(self.world).carry(rollout.id)

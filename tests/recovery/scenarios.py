@@ -181,6 +181,7 @@ def build(scenario: str) -> House:
         databases = house.world.databases
         databases.contents[databases.provided["shop", "stage", "main"]] = Data(rows=["first"], revision=OLD)  # type: ignore[attr-defined]
         house.acknowledged.append("first")
+        house.begin_run()
     return house
 
 
@@ -199,6 +200,22 @@ def assert_server(house: House, rollout: Rollout) -> None:
         assert house.served.revision == (OLD if rollout.plan.release == "v7.0.0" else NEW)
     if house.served.revision == NEW and house.dumped:
         assert house.dumped[-1] == OLD
+
+
+def assert_uncut(house: House, rollout: Rollout) -> None:
+    """A run that was in flight goes on, nobody having asked it to end, and the bill knows how long it overlapped."""
+    run = house.in_flight
+    if run is None:
+        return
+    assert house.world.runtime.begun[run.name].ended is None  # type: ignore[attr-defined]
+    found = house.world.journal.run(run.id)
+    assert found is not None
+    assert (found.ending, found.stop, found.overdue) == (None, "", False)
+    signed = [one for one in house.world.signer.signed if (one.gate, one.rollout) == ("rollout", rollout.id)]  # type: ignore[attr-defined]
+    if rollout.outcome == "succeeded" and signed:
+        (entry,) = signed[-1].facts["jobs"]
+        assert (entry["run"], entry["ended"]) == (run.id, "goes on")
+        assert entry["overlap_seconds"] > 0
 
 
 def assert_data(house: House, rollout: Rollout) -> None:
@@ -220,6 +237,7 @@ def assert_sound(house: House, rollout: Rollout) -> None:
     """Old or new, never neither; nothing left running that nobody knows; no lock left."""
     record = house.record
     assert_data(house, rollout)
+    assert_uncut(house, rollout)
     assert house.unserved == []
     assert house.crowded == []
     assert house.world.journal.unfinished() == []

@@ -99,6 +99,9 @@ def test_a_run_outlives_agent_and_release(mill: Mill, tmp_path: Path) -> None:
         mill.kill_agent()
         mill.release("v1.1.0")
         assert [run["ending"] for run in mill.runs()] == [None]
+        bill = json.loads(mill.lading("bill", "v1.1.0", "--json").stdout)["bill"]["statements"]
+        (told,) = [one["statement"]["facts"]["jobs"] for one in bill if one["statement"]["gate"] == "rollout"]
+        assert [(one["run"], one["release"], one["ended"]) for one in told] == [(1, "v1.0.0", "goes on")]
         mill.let_go()
         assert watching.communicate(timeout=30)[0] == "ground v1.0.0\n"
         assert watching.returncode == 0

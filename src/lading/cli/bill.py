@@ -52,7 +52,7 @@ def _table(entries: list[dict[str, Any]]) -> list[str]:
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
-    from lading.cli.words import age
+    from lading.cli.words import age, count
 
     told = entry["statement"]
     if told is None:
@@ -61,7 +61,9 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     name = "/".join(part for part in (told["environment"], told["gate"]) if part)
     note = "" if entry["trusted"] else f"does not count: {entry['problem']}"
     facts = told.get("facts") or {}
-    shown = ", ".join(f"{key.replace('_', ' ')} {facts[key]}" for key in FACTS if key in facts)
+    known = [f"{key.replace('_', ' ')} {facts[key]}" for key in FACTS if key in facts]
+    met = [f"{count(len(facts['jobs']), 'run')} of jobs met"] if facts.get("jobs") else []
+    shown = ", ".join([*known, *met])
     return (
         mark,
         name,

@@ -13,6 +13,7 @@ from lading.engine.world import World
 from lading.model.bill import Envelope
 from lading.model.environment import EnvironmentRecord, InstanceSpec, InstanceState
 from lading.model.errors import LadingError
+from lading.model.jobs import JobRun
 from lading.model.plan import Step
 from lading.model.rollout import Mark, Rollout
 from lading.model.secret import Secret
@@ -75,6 +76,15 @@ class Context:
     def marks(self) -> Sequence[Mark]:
         """Return the rollout's marks so far."""
         return self._patiently(lambda: self.world.journal.marks(self.rollout.id))
+
+    def unfinished_runs(self) -> Sequence[JobRun]:
+        """Return the runs of the environment's jobs that have not ended, oldest first."""
+        found = self._patiently(self.world.journal.unfinished_runs)
+        return tuple(run for run in found if run.key == self.key)
+
+    def run(self, number: int) -> JobRun | None:
+        """Return one run of a job as the journal has it now."""
+        return self._patiently(lambda: self.world.journal.run(number))
 
     def keep_statement(self, digest: str, envelope: Envelope) -> None:
         """Keep a signed statement about a release's digest."""

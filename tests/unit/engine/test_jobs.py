@@ -18,7 +18,7 @@ from lading.model.jobs import JobRun
 from lading.model.manifest import Expect, Volume
 from lading.ports.runtime import RunResult
 from lading.ports.runtime.memory import MemoryRuntime
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, House
+from tests.recovery.house import KEY, PROJECT, House
 
 
 class Yard:
@@ -38,23 +38,7 @@ class Yard:
         spec = msgspec.structs.replace(
             serving.workers[0], command="settle", volumes={"d": Volume(env="DIR")}, told=told
         )
-
-        def make(number: int) -> JobRun:
-            given: dict[str, Any] = {"timeout": 600.0, **more}
-            return JobRun(
-                id=number,
-                project=PROJECT,
-                environment=ENVIRONMENT,
-                job="settle",
-                release="v1",
-                trigger="asked",
-                requested_by="test",
-                created=self.world.clock.now(),
-                spec=spec,
-                **given,
-            )
-
-        return self.world.journal.open_run(make)
+        return self.house.open_run(spec=spec, **more)
 
     def carry(self, run: JobRun, world: World | None = None) -> JobRun:
         return JobCarrier(world or self.world, Locks(), lambda: self.stopping).carry(run.id)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lading.engine.acts import probing, stop
+from lading.engine.acts import overlap, probing, stop
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.bill import Envelope, Statement
@@ -63,6 +63,7 @@ def facts_of(context: Context) -> dict[str, Any]:
     }
     facts |= stop.facts_of(context)
     facts |= _worker_gap(context.rollout.plan, marks)
+    facts |= overlap.facts_of(context, marks)
     if shares := _shares(context.rollout.plan, marks):
         facts["canary"] = shares
     if migrations := _migrations(context.rollout.plan, marks):

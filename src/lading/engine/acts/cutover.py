@@ -2,7 +2,7 @@
 
 import msgspec
 
-from lading.engine.acts import moving, stop
+from lading.engine.acts import moving, overlap, stop
 from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.model.errors import LadingError
@@ -15,6 +15,7 @@ def act(context: Context, step: Cutover) -> Done:
         _check_alive(context, step)
     moving.route(context, step.to)
     gap = {"gap_seconds": stop.gap_until_now(context)} if step.alone else {}
+    runs = overlap.met(context)
     before = step.back.release.version if step.back is not None else "nothing"
     record = msgspec.structs.replace(
         moving.reached_as(context.record(), step.to),
@@ -24,7 +25,8 @@ def act(context: Context, step: Cutover) -> Done:
         history=step.history_after,
     )
     waited = f", gap {gap['gap_seconds']:.1f} s" if gap else ""
-    return Done(text=f"{before} → {step.to.release.version}{waited}", facts=gap, record=record)
+    text = f"{before} → {step.to.release.version}{waited}{overlap.text_of(runs)}"
+    return Done(text=text, facts={**gap, **runs}, record=record)
 
 
 def _check_alive(context: Context, step: Cutover) -> None:
@@ -55,14 +57,16 @@ def undo(context: Context, step: Cutover) -> Done:
             moving.raise_up(context, spec)
         moving.route(context, back)
         text = f"{back.release.version if back else 'nothing'} serves again"
+    runs = overlap.met(context)
+    text += overlap.text_of(runs)
     record = context.record()
     if record.serving is None or record.serving.rollout != step.to.rollout:
         # It never was what serves: whatever stood by before still does.
-        return Done(text=text)
+        return Done(text=text, facts=runs)
     if back is not None:
         record = moving.reached_as(record, back)
     record = msgspec.structs.replace(record, serving=back, standby=None, standby_until=0.0, history=step.history)
-    return Done(text=text, record=record)
+    return Done(text=text, facts=runs, record=record)
 
 
 def _limit(context: Context) -> float:

@@ -6,7 +6,7 @@ that comes back asks for it by the same name, and gets what was decided.
 
 from typing import Any
 
-from lading.engine.acts import migrate_server
+from lading.engine.acts import migrate_server, overlap
 from lading.engine.acts.rehearse import change_text, failed, how_it_ended
 from lading.engine.context import Context
 from lading.engine.done import Done
@@ -36,7 +36,7 @@ def act(context: Context, step: Migrate) -> Done:
         raise _failure(context, step, result)
     before, after = tuple(rehearsed["before"]), _revision(context, step)
     _discard(context, step)
-    facts = {"database": step.database, "before": before, "after": after, "held": result.held}
+    facts = {"database": step.database, "before": before, "after": after, "held": result.held, **overlap.met(context)}
     return Done(text=f"{change_text(before, after)}, held {result.held:.2f} s", facts=facts)
 
 
