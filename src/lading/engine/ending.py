@@ -48,7 +48,8 @@ class Ending:
         statements = self._failure_statement(outcome, facts)
         record = None
         if outcome == "stuck":
-            text = f"rollout {self._rollout.id} is stuck: {error['happened'] if error else ''}"
+            told = f"{error['happened']}; next: {error['hint']}" if error else ""
+            text = f"rollout {self._rollout.id} is stuck: {told}"
             record = msgspec.structs.replace(self._context.record(), alert=text)
         elif outcome == "succeeded" and self._context.record().alert:
             record = msgspec.structs.replace(self._context.record(), alert="")

@@ -234,12 +234,16 @@ class _Passage:
 
     def _undo_failed(self, step: Step, error: BaseException) -> LadingError:
         plan = self._rollout.plan
+        happened, remedy = str(error), "mend the cause"
+        if isinstance(error, LadingError):
+            happened = "; ".join(part for part in (error.happened, error.now) if part)
+            happened, remedy = f"{error.doing}: {happened}" if error.doing else happened, error.hint or remedy
         return LadingError(
             "stuck",
             doing=f"undo of {step.kind} ({step.undo_text})",
-            happened=str(error),
+            happened=happened,
             now=f"{self._context.serving_now()}, as the journal has it; while the alert stands nothing is taken away",
-            hint=f"mend the cause, then: lading deploy {plan.environment} {plan.previous or plan.release}",
+            hint=f"{remedy}; then: lading deploy {plan.environment} {plan.previous or plan.release}",
         )
 
     # helpers
