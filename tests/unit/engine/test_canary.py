@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lading.agent.supervisor import Supervisor
 from lading.engine.acts.canary import Both
 from lading.engine.routes import shared_routes
 from lading.model.environment import Counters, Routes
