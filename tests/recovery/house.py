@@ -25,7 +25,15 @@ from lading.model.manifest import (
     SmokeStep,
     Strategy,
 )
-from lading.model.release import Artifact, Migrations, Release, artifact_digest, release_digest
+from lading.model.release import (
+    Artifact,
+    Migrations,
+    Platform,
+    Release,
+    artifact_digest,
+    backing_name,
+    release_digest,
+)
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
 from lading.model.server import password_name
@@ -58,6 +66,9 @@ MIGRATING = "v2."
 SERVED = "v7."  # the same with a database that has a server
 OTHER_MAJOR = "v7.2.0"  # asks for a server that cannot read what another wrote
 SERVER = f"{PROJECT}.{ENVIRONMENT}.main"
+BACKED = "v8."  # with a service that runs somebody else's image
+CACHES = {"v8.0.0": "redis:7", "v8.1.0": "redis:8"}
+CACHE = f"{PROJECT}.{ENVIRONMENT}.cache"
 OLD, NEW = ("3f2a",), ("9c41",)
 
 
@@ -142,18 +153,33 @@ class House:
             major = "16" if version == OTHER_MAJOR else None
             main = Database(engine="postgres", env="DATABASE_URL", migrate="migrate", version=major)
             content_manifest = msgspec.structs.replace(content_manifest, databases={"main": main})
+        artifacts = [artifact]
+        if version.startswith(BACKED):
+            cache = Service(build="", image=CACHES[version], check="ping")
+            content_manifest = msgspec.structs.replace(
+                content_manifest, services={**content_manifest.services, "cache": cache}
+            )
+            artifacts.append(self._taken(CACHES[version]))
         heads = {"main": NEW if version != "v7.0.0" else OLD} if version.startswith(SERVED) else {}
         return self.world.journal.add_release(
             Release(
                 project=PROJECT,
                 version=version,
-                digest=release_digest((artifact,), content_manifest, heads),
-                artifacts=(artifact,),
+                digest=release_digest(tuple(artifacts), content_manifest, heads),
+                artifacts=tuple(artifacts),
                 manifest=content_manifest,
                 migration_heads=heads,
                 migrations={name: Migrations(tool="alembic", revisions=(*OLD, *NEW)) for name in heads},
             )
         )
+
+    def _taken(self, image: str) -> Artifact:
+        """Return the artifact of an image that somebody else made, whose bytes are in the store."""
+        layer, blob = make_layer("config", {"image": image.encode()})
+        self.world.store.put(layer.digest, iter([blob]))
+        machine = Platform(system="linux", machine=self.world.runtime.platform().machine)
+        digest = artifact_digest("image", machine, [layer])
+        return Artifact(name=backing_name("cache"), kind="image", digest=digest, platform=machine, layers=(layer,))
 
     @property
     def record(self) -> EnvironmentRecord:

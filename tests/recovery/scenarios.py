@@ -8,8 +8,9 @@ from lading.model.manifest import Environment
 from lading.model.rollout import Rollout
 from lading.ports.checks.memory import MemoryChecks
 from lading.ports.database.memory import Data
+from lading.ports.runtime import Run, RunResult
 from lading.ports.server.memory import Served
-from tests.recovery.house import ALONE, KEY, NEW, OLD, SERVER, SHARING, TABLE, House
+from tests.recovery.house import ALONE, CACHE, CACHES, KEY, NEW, OLD, SERVER, SHARING, TABLE, House
 
 # Methods that only read: polling visits them hundreds of times in the same state.
 READING = (
@@ -143,6 +144,25 @@ def _server_badly(house: House) -> Rollout:
     return house.open_deploy("v7.1.0")
 
 
+def _backed(house: House) -> Rollout:
+    """A service that somebody else made is replaced by its next version."""
+    assert house.deploy("v8.0.0").outcome == "succeeded"
+    return house.open_deploy("v8.1.0")
+
+
+def _backed_badly(house: House) -> Rollout:
+    """The same, with a next version that never passes its check."""
+
+    def ping(run: Run) -> RunResult:
+        well = run.spec.image == CACHES["v8.0.0"]
+        # A check that takes its time, so that few of them fill the time there is.
+        house.world.clock.advance(0.0 if well else 10.0)  # type: ignore[attr-defined]
+        return RunResult(exit_status=0 if well else 1, output="", outputs="", seconds=10.0)
+
+    house.world.runtime.script_run("ping", ping)  # type: ignore[attr-defined]
+    return _backed(house)
+
+
 def _served_to(revision: tuple[str, ...]) -> Callable[[Served], int]:
     def migrate(served: Served) -> int:
         served.revision = revision
@@ -171,6 +191,8 @@ SCENARIOS = {
     "server-first": Scenario("server-first", _server_first, "succeeded"),
     "server": Scenario("server", _server, "succeeded"),
     "server-badly": Scenario("server-badly", _server_badly, "unwound"),
+    "backed": Scenario("backed", _backed, "succeeded"),
+    "backed-badly": Scenario("backed-badly", _backed_badly, "unwound"),
 }
 
 
@@ -200,6 +222,16 @@ def assert_server(house: House, rollout: Rollout) -> None:
         assert house.served.revision == (OLD if rollout.plan.release == "v7.0.0" else NEW)
     if house.served.revision == NEW and house.dumped:
         assert house.dumped[-1] == OLD
+
+
+def assert_backed(house: House, rollout: Rollout) -> None:
+    """The environment's own backing service is the one that what serves was tested with, and it alone runs."""
+    if rollout.plan.release != "v8.1.0":
+        return
+    kept = house.record.backing["cache"]
+    assert kept.image == CACHES["v8.1.0" if rollout.outcome == "succeeded" else "v8.0.0"]
+    assert kept.name in house.world.runtime.running  # type: ignore[attr-defined]
+    assert house.world.runtime.spec_of(CACHE) == kept  # type: ignore[attr-defined]
 
 
 def assert_uncut(house: House, rollout: Rollout) -> None:
@@ -238,6 +270,7 @@ def assert_sound(house: House, rollout: Rollout) -> None:
     record = house.record
     assert_data(house, rollout)
     assert_uncut(house, rollout)
+    assert_backed(house, rollout)
     assert house.unserved == []
     assert house.crowded == []
     assert house.world.journal.unfinished() == []

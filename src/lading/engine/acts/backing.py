@@ -17,16 +17,18 @@ LOOK_EVERY = 0.2  # seconds between two checks
 
 def act(context: Context, step: StartBacking) -> Done:
     """Start it, or replace another one by it, and wait until its check passes."""
-    if context.record().backing.get(step.service) == step.spec and _runs(context, step.spec):
+    kept = context.record().backing.get(step.service) == step.spec
+    # Also noted is one that an agent started which died before its check had passed.
+    if kept and step.back == step.spec and _runs(context, step.spec):
         return Done(text=f"{step.spec.image}, unchanged")
-    was = _put(context, step.service, step.spec)
+    _put(context, step.service, step.spec)
     state = context.up(step.spec)
     _await(context, step)
-    return Done(text=_text(step.spec, was), facts={"limits": state.limits})
+    return Done(text=_text(step.spec, step.back), facts={"limits": state.limits})
 
 
 def _text(spec: InstanceSpec, was: InstanceSpec | None) -> str:
-    if was is None:
+    if was in (None, spec):
         return f"{spec.image} is up"
     return f"{spec.image}, instead of {was.image}" if spec.image != was.image else f"{spec.image}, anew: set otherwise"
 
@@ -39,8 +41,8 @@ def undo(context: Context, step: StartBacking) -> None:
         context.up(step.back)
 
 
-def _put(context: Context, name: str, spec: InstanceSpec | None) -> InstanceSpec | None:
-    """Note which instance is the environment's from now on; what was there instead has ended, and is returned."""
+def _put(context: Context, name: str, spec: InstanceSpec | None) -> None:
+    """Note which instance is the environment's from now on; what was there instead has ended."""
     # The supervisor starts what the record names: it must not look while that changes.
     with context.locks.of(context.key):
         record = context.record()
@@ -52,7 +54,6 @@ def _put(context: Context, name: str, spec: InstanceSpec | None) -> InstanceSpec
         backing = others if spec is None else {**others, name: spec}
         if backing != record.backing:
             context.world.journal.save_environment(msgspec.structs.replace(record, backing=backing))
-    return known if known != spec else None
 
 
 def _await(context: Context, step: StartBacking) -> None:
@@ -63,10 +64,13 @@ def _await(context: Context, step: StartBacking) -> None:
         if not _runs(context, step.spec):
             raise _failed(context, step, "")
         return
+    told = ""
     while trouble := _trouble(context, step, step.check):
         if clock.monotonic() >= deadline or not _runs(context, step.spec):
             raise _failed(context, step, trouble)
-        context.progress(trouble)
+        if trouble != told:
+            context.progress(trouble)
+            told = trouble
         context.wait(LOOK_EVERY)
 
 
