@@ -66,7 +66,7 @@ MIGRATING = "v2."
 SERVED = "v7."  # the same with a database that has a server
 OTHER_MAJOR = "v7.2.0"  # asks for a server that cannot read what another wrote
 SERVER = f"{PROJECT}.{ENVIRONMENT}.main"
-BACKED = "v8."  # with a service that runs somebody else's image
+# Releases with a service that runs somebody else's image.
 CACHES = {"v8.0.0": "redis:7", "v8.1.0": "redis:8"}
 CACHE = f"{PROJECT}.{ENVIRONMENT}.cache"
 OLD, NEW = ("3f2a",), ("9c41",)
@@ -154,7 +154,7 @@ class House:
             main = Database(engine="postgres", env="DATABASE_URL", migrate="migrate", version=major)
             content_manifest = msgspec.structs.replace(content_manifest, databases={"main": main})
         artifacts = [artifact]
-        if version.startswith(BACKED):
+        if version in CACHES:
             cache = Service(build="", image=CACHES[version], check="ping")
             content_manifest = msgspec.structs.replace(
                 content_manifest, services={**content_manifest.services, "cache": cache}
