@@ -28,6 +28,7 @@ from lading.agent.jobs import Jobs
 from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.maintenance import Maintenances
+from lading.agent.outputs import Outputs
 from lading.agent.policies import Policies
 from lading.agent.registries import Registries
 from lading.agent.releases import ReleaseShelf
@@ -78,6 +79,7 @@ class MemoryAgent:
         self.stacks = MemoryStacks()
         self.rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), self.changes, locks, self.sources)
         self.jobs = Jobs(world, locks, world.secrets.all_values)
+        self.outputs = Outputs(world)
         self.service = AgentService(
             about=lambda: About(
                 name=name,
@@ -107,6 +109,7 @@ class MemoryAgent:
             backing=Backing(world, self._data),
             logs=InstanceLogs(world.journal, world.runtime, world.secrets),
             jobs=self.jobs,
+            outputs=self.outputs,
             results=Results(world.journal, world.clock),
             spool=home / "spool",
             halt=lambda: 0,

@@ -45,6 +45,7 @@ from lading.ports.clock.memory import MemoryClock
 from lading.ports.database.memory import Data, MemoryDatabases
 from lading.ports.journal import Journal
 from lading.ports.journal.memory import MemoryJournal
+from lading.ports.objects.memory import MemoryObjects
 from lading.ports.prober.memory import MemoryProber
 from lading.ports.router.memory import MemoryRouter
 from lading.ports.runtime import Run, RunResult
@@ -117,6 +118,7 @@ class House:
             secrets=MemorySecrets({KEY: {"TOKEN": "canary-4711"}}),
             journal=journal or MemoryJournal(),
             signer=MemorySigner(name="host"),
+            objects=MemoryObjects(),
             clock=clock,
         )
         house = cls(world)

@@ -91,6 +91,7 @@ def _run(home: Home) -> None:
         composition.scheduler.stop()
         composition.rollouts.stop()
         composition.jobs.stop()
+        composition.outputs.stop()
         home.remove_card()
         log.info("ended; what it serves goes on serving")
 

@@ -63,6 +63,11 @@ class Carriers:
         """Say what one waits for before it can go on; empty when it goes on."""
         return self._parked.get(number, "")
 
+    def carried(self) -> frozenset[int]:
+        """Return the numbers of those that are carried now."""
+        with self._guard:
+            return frozenset(self._threads)
+
     def stop(self) -> None:
         """Park what runs; the next agent takes it up again."""
         self._stopping.set()

@@ -22,6 +22,7 @@ from lading.agent.jobs import Jobs
 from lading.agent.keys import CurrentSigner, Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.maintenance import Maintenances
+from lading.agent.outputs import Outputs
 from lading.agent.policies import Policies
 from lading.agent.registries import Registries
 from lading.agent.releases import Builder, ReleaseShelf
@@ -54,6 +55,7 @@ from lading.model.manifest import Manifest
 from lading.model.paths import STATIC_READY
 from lading.model.release import Release
 from lading.model.secret import Secret
+from lading.objects.s3 import S3Objects
 from lading.ports.clock.system import SystemClock
 from lading.router.settings import RouterSettings
 from lading.router.traefik import TraefikRouter
@@ -80,6 +82,7 @@ class Composition:
     world: World
     rollouts: Rollouts
     jobs: Jobs
+    outputs: Outputs
     scheduler: Scheduler
     supervisor: Supervisor
     secrets: AgeSecrets
@@ -111,6 +114,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         secrets=secrets,
         journal=journal,
         signer=CurrentSigner(ring),
+        objects=S3Objects(),
         clock=clock,
     )
     if environ.get(FAULTS):
@@ -120,9 +124,10 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
     sources = HostSources(settings.secrets, environ, lambda: secrets.all_values().values())
     rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(), *keys.own_earlier())), changes, locks, sources)
     jobs = Jobs(world, locks, secrets.all_values)
+    outputs = Outputs(world)
     scheduler = Scheduler(world, jobs)
     upkeep = JournalUpkeep(journal, home / "journal.copy.db", clock)
-    chores = (processes.maintain, containers.maintain, rollouts.recover, jobs.recover, upkeep)
+    chores = (processes.maintain, containers.maintain, rollouts.recover, jobs.recover, outputs.recover, upkeep)
     supervisor = Supervisor(world, locks, rollouts.admission, chores=chores, at_home=place.leave_if_gone)
     started = time.time()
 
@@ -174,12 +179,13 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         backing=Backing(world, lambda project, name: _data(home, project, name)),
         logs=InstanceLogs(journal, runtime, secrets),
         jobs=jobs,
+        outputs=outputs,
         results=Results(journal, clock),
         spool=place.spool,
         halt=lambda: _halt(world, router, supervisor, rollouts, jobs, scheduler, containers.rest),
         doctor=clinic.findings,
     )
-    return Composition(service, world, rollouts, jobs, scheduler, supervisor, secrets, settings.group)
+    return Composition(service, world, rollouts, jobs, outputs, scheduler, supervisor, secrets, settings.group)
 
 
 def _halt(

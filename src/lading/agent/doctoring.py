@@ -17,6 +17,7 @@ from lading.model.certificates import CertificateState
 from lading.model.data_steps import StartDatabase
 from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
+from lading.model.jobs import JobRun
 from lading.model.placeholders import placeholder
 from lading.model.secret import redact
 from lading.ports.clock import Clock
@@ -212,6 +213,21 @@ def _lacking(clinic: Clinic, record: EnvironmentRecord) -> Iterator[Finding]:
             yield found("secrets-lacking", record.key, f"{name}: {reason}", f"lading secrets set {record.name} {name}")
 
 
+def outputs(clinic: Clinic) -> Iterator[Finding]:
+    """Look for files of runs that could not be sent to their object store."""
+    waiting: dict[str, list[JobRun]] = {}
+    for run in clinic.journal.unsent_runs():
+        if run.sending is not None and run.sending.tries:
+            waiting.setdefault(run.key, []).append(run)
+    for key, runs in waiting.items():
+        oldest, last = runs[0], runs[0].sending
+        assert last is not None, "only what is to be sent waits"
+        files = sum(len(run.unsent) for run in runs)
+        text = f"{files} file{'' if files == 1 else 's'} of run {', '.join(str(run.id) for run in runs[:5])}"
+        text += f" not in {last.store.store} after {last.tries} tr{'y' if last.tries == 1 else 'ies'}: {last.trouble}"
+        yield found("outputs-unsent", key, text, f"lading outputs {oldest.environment} {oldest.id} --send")
+
+
 OWN: tuple[Check[Clinic], ...] = (
     journal,
     alerts,
@@ -222,4 +238,5 @@ OWN: tuple[Check[Clinic], ...] = (
     containers,
     certificates,
     secrets,
+    outputs,
 )

@@ -1,19 +1,22 @@
 """Runs of jobs: between what a client (or a schedule) asks and what the engine carries."""
 
+import secrets
 from collections.abc import Callable, Mapping
 
 import msgspec
 
-from lading.agent.answers import JobOutput, RunView
+from lading.agent.answers import JobOutput, RunView, SendingView
 from lading.agent.asking import RunRequest
 from lading.agent.carrying import Carriers
 from lading.agent.received import check_run
 from lading.engine.context import Locks
-from lading.engine.jobs import JobCarrier, asked
+from lading.engine.jobs import JobCarrier
+from lading.engine.retention import asked
+from lading.engine.sending import opened
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord, Pinned
 from lading.model.errors import LadingError
-from lading.model.jobs import JobRun, Schedule, Trigger
+from lading.model.jobs import JobRun, Schedule, Sending, Trigger
 from lading.model.secret import Secret, redact
 
 ENDING = 15.0  # seconds that runs may take to end when all of them have to
@@ -47,6 +50,8 @@ class Jobs:
         _refuse_unknown(unit, request)
         spec = next(spec for spec in unit.jobs if spec.service == request.job)
         self._world.runtime.require(spec.kind)
+        if unit.configuration.table.outputs is not None:
+            opened(self._world, record.key, unit.configuration.table.outputs)
         return self.open(
             record,
             unit,
@@ -94,6 +99,7 @@ class Jobs:
                 expect=said.expect,
                 wanted=said.outputs,
                 slot=slot,
+                sending=_sending(unit, number),
             )
 
         run = self._world.journal.open_run(make, schedule)
@@ -187,7 +193,30 @@ def view(run: JobRun) -> RunView:
         finished=run.finished or None,
         seconds=run.seconds,
         outputs=run.outputs,
+        sending=sending_view(run),
         kept=run.kept,
+    )
+
+
+def _sending(unit: Pinned, number: int) -> Sending | None:
+    """Return how the files of a run are to be sent; its place in the store is its own, whichever agent numbers runs."""
+    store = unit.configuration.table.outputs
+    return Sending(store=store, place=f"{number}-{secrets.token_hex(4)}") if store is not None else None
+
+
+def sending_view(run: JobRun) -> SendingView | None:
+    """Return how far a run's files are on their way to a store; None where they stay on the host."""
+    sending = run.sending
+    if sending is None:
+        return None
+    return SendingView(
+        store=sending.store.store,
+        endpoint=sending.store.endpoint or "",
+        unsent=len(run.unsent),
+        lost=sum(bool(file.lost) for file in run.outputs),
+        tries=sending.tries,
+        trouble=sending.trouble,
+        again=sending.again or None,
     )
 
 

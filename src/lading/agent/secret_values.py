@@ -138,8 +138,8 @@ def _needs(serving: Pinned | None) -> dict[str, str]:
     if serving is None:
         return {}
     named = serving.release.manifest.secrets
-    edge = serving.configuration.table.edge_secrets
-    return {**dict.fromkeys(named.optional, "optional"), **dict.fromkeys((*named.required, *edge), "required")}
+    own = serving.configuration.table.needed_secrets
+    return {**dict.fromkeys(named.optional, "optional"), **dict.fromkeys((*named.required, *own), "required")}
 
 
 def _acts(audits: Iterable[Audit], key: str, versions: Mapping[str, int]) -> dict[str, Audit]:

@@ -15,6 +15,7 @@ from lading.agent.jobs import Jobs
 from lading.agent.keys import Keys
 from lading.agent.logs import InstanceLogs
 from lading.agent.maintenance import Maintenances
+from lading.agent.outputs import Outputs
 from lading.agent.policies import Policies
 from lading.agent.registries import Registries
 from lading.agent.releases import ReleaseShelf
@@ -79,6 +80,7 @@ class AgentService:
     backing: Backing
     logs: InstanceLogs
     jobs: Jobs
+    outputs: Outputs
     results: Results
     spool: Path
     halt: Callable[[], int]

@@ -34,7 +34,7 @@ class Sourced:
 
     def take(self, record: EnvironmentRecord, table: Environment, manifest: Manifest, who: str) -> Known:
         """Fetch and store what is new; return the versions. Raise ``secret-source`` with nothing stored."""
-        return self.take_named(record.key, table, _named(manifest), who)
+        return self.take_named(record.key, table, _named(manifest, table), who)
 
     def take_named(self, key: str, table: Environment, named: Collection[str], who: str) -> Known:
         """Fetch and store what is new of some secrets of an environment (``project/name``); return all versions."""
@@ -50,7 +50,7 @@ class Sourced:
 
     def look(self, record: EnvironmentRecord, table: Environment, manifest: Manifest) -> Known:
         """Fetch and return the versions that there would be, with nothing stored."""
-        fetched = self._fetch(record.key, table, _named(manifest))
+        fetched = self._fetch(record.key, table, _named(manifest, table))
         before = self._secrets.versions(record.key)
         fresh = {name: value for name, value in fetched.items() if not self._is_stored(record, before, name, value)}
         return Known({**before, **{name: before.get(name, 0) + 1 for name in fresh}}, fresh)
@@ -63,5 +63,5 @@ class Sourced:
         return name in versions and self._secrets.get(record.key, name, versions[name]) == value
 
 
-def _named(manifest: Manifest) -> Collection[str]:
-    return {*manifest.secrets.required, *manifest.secrets.optional}
+def _named(manifest: Manifest, table: Environment) -> Collection[str]:
+    return {*manifest.secrets.required, *manifest.secrets.optional, *table.needed_secrets}

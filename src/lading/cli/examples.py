@@ -36,7 +36,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "lading maintenance on production --retry 30m",
     ),
     "maintenance off": ("lading maintenance off production",),
-    "outputs": ("lading outputs production 12", "lading outputs production 12 --to settled"),
+    "outputs": (
+        "lading outputs production 12",
+        "lading outputs production 12 --to settled",
+        "lading outputs production 12 --send",
+    ),
     "plan": ("lading plan production v1.5.0",),
     "policy show": ("lading policy show production",),
     "policy allow": ("lading policy allow production no-isolation --reason 'a demo'",),

@@ -98,7 +98,7 @@ def runs(
         ctx.exit(watch(state, agent, environment, follow_number))
     found = agent.get("/v1/runs", project=state.outline.name, environment=environment, job=job, limit=limit)["runs"]
     state.result({"runs": found})
-    for line in _listing(found):
+    for line in [*_listing(found), *_unsent(environment, found)]:
         state.say(line)
     if not found:
         state.say(f"no job has run in {environment} yet; next: lading run {environment} {job or 'JOB'}")
@@ -206,6 +206,14 @@ def _listing(found: list[dict[str, Any]]) -> list[str]:
 
     rows = [("run", "job", "release", "how it ended", "when", "took", "by")] if found else []
     return table([*rows, *(_row(one) for one in found)])
+
+
+def _unsent(environment: str, found: list[dict[str, Any]]) -> list[str]:
+    """Return what is to be said of files that could not be sent to their object store."""
+    from lading.cli.outputs import unsent
+
+    waiting = [one for one in found if (one.get("sending") or {}).get("trouble")]
+    return [line for one in waiting for line in unsent(environment, one)]
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:

@@ -183,6 +183,10 @@ KINDS: Final[dict[str, Kind]] = {
         "A secret that the serving release requires is missing or a placeholder now: the next deploy is refused.",
         "lading secrets edit ENVIRONMENT",
     ),
+    "outputs-unsent": _problem(
+        "Files that runs of jobs left cannot be sent to the environment's object store; they stay on the host.",
+        "lading outputs ENVIRONMENT RUN",
+    ),
     "host-bare": _problem(
         "A machine has no Lading that `lading host add` has made.", "lading host add ssh://root@HOST"
     ),

@@ -13,13 +13,14 @@ import msgspec
 from lading.engine import resolving
 from lading.engine.context import Locks
 from lading.engine.patience import Parked, patiently
+from lading.engine.retention import asked, retire
 from lading.engine.story import WITHHELD, known_secrets
 from lading.engine.world import World
 from lading.model.errors import LadingError
 from lading.model.jobs import Ending, JobRun
 from lading.model.manifest import Expect
 from lading.model.secret import Secret, redact
-from lading.ports.runtime import Ended, Run
+from lading.ports.runtime import Ended
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,6 @@ HEALS = ("no-space", "no-engine")
 
 # Seconds between two looks at whether somebody asked a run to end; its own end is noticed at once.
 LOOK_EVERY = 0.25
-
-# Runs of one job in one environment whose output and files are kept.
-KEPT_RUNS = 20
 
 
 class JobCarrier:
@@ -105,7 +103,7 @@ class JobCarrier:
         ending, reason = self._judged(run, end, secrets)
         found = self._finish(run, ending, reason, end)
         try:
-            self._retire(run)
+            retire(self._world, run)
         except LadingError as error:
             # The run has ended; what is left of old ones goes with the next.
             log.warning("output of old runs of %s in %s is left: %s", run.job, run.key, error)
@@ -127,14 +125,6 @@ class JobCarrier:
             wanted, exit_status=end.exit_status, output=end.output, outputs=end.outputs, values=secrets
         )
         return ("succeeded", "") if answer.passed else ("failed", answer.reason)
-
-    def _retire(self, run: JobRun) -> None:
-        """Drop output and files of the runs of a job that too many later ones have followed."""
-        found = self._world.journal.runs(run.project, run.environment, run.job, limit=10 * KEPT_RUNS)
-        for old in [one for one in found if one.spec is not None and one.ending is not None][KEPT_RUNS:]:
-            if old.kept:
-                self._world.runtime.drop_run(asked(old))
-                self._change(old, kept=False)
 
     # the journal
 
@@ -172,9 +162,3 @@ class JobCarrier:
             return msgspec.structs.replace(now, **changes)
 
         return patiently(self._world.clock, lambda: self._world.journal.change_run(run.id, change))
-
-
-def asked(run: JobRun) -> Run:
-    """Return what a runtime is asked for a run of a job."""
-    assert run.spec is not None, "what was missed was never asked of a runtime"
-    return Run(name=run.name, spec=run.spec, args=run.args, timeout=run.timeout)

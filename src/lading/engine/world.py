@@ -6,6 +6,7 @@ from lading.ports.checks import Checks
 from lading.ports.clock import Clock
 from lading.ports.database import Databases
 from lading.ports.journal import Journal
+from lading.ports.objects import Objects
 from lading.ports.prober import Prober
 from lading.ports.router import Router
 from lading.ports.runtime import Runtime
@@ -29,6 +30,7 @@ class World:
     secrets: Secrets
     journal: Journal
     signer: Signer
+    objects: Objects
     clock: Clock
 
 
@@ -44,4 +46,5 @@ GUARDED: dict[str, type] = {
     "secrets": Secrets,
     "journal": Journal,
     "signer": Signer,
+    "objects": Objects,
 }

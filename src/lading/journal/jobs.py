@@ -38,7 +38,8 @@ class Jobs(JournalFile):
                 raise unknown_run(number)
             changed = changed_run(run, change(run))
             connection.execute(
-                "UPDATE runs SET ending = ?, value = ? WHERE id = ?", (changed.ending, text_of(changed), number)
+                "UPDATE runs SET ending = ?, unsent = ?, value = ? WHERE id = ?",
+                (changed.ending, changed.is_unsent, text_of(changed), number),
             )
             return changed
 
@@ -57,6 +58,10 @@ class Jobs(JournalFile):
     def unfinished_runs(self) -> Sequence[JobRun]:
         """Return runs that have not ended, oldest first."""
         return self._all(JobRun, "SELECT value FROM runs WHERE ending IS NULL ORDER BY id")
+
+    def unsent_runs(self) -> Sequence[JobRun]:
+        """Return runs that have ended and whose files are still to be sent to a store, oldest first."""
+        return self._all(JobRun, "SELECT value FROM runs WHERE unsent = 1 ORDER BY id")
 
     def schedules(self) -> Sequence[Schedule]:
         """Return how far each schedule was carried out."""

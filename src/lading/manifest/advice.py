@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from lading.manifest.crosschecks_stores import plain_endpoints
 from lading.manifest.problems import Findings, Path, looks_like_secret
 from lading.manifest.raw import items, listed, table, tables, text
 
@@ -44,6 +45,9 @@ def advise(data: dict[str, Any]) -> Findings:
     _advise_latest(data, findings)
     _advise_production(data, findings)
     _advise_recreate(data, findings)
+    for path in plain_endpoints(data):
+        remedy = 'write "https://…", unless it is reached by a private network'
+        findings.add(path, "sends outputs where everyone on the way can read them", remedy)
     return findings
 
 

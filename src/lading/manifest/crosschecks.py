@@ -11,6 +11,7 @@ from typing import Any
 
 from lading.manifest.crosschecks_backing import check_backing
 from lading.manifest.crosschecks_smoke import check_smoke
+from lading.manifest.crosschecks_stores import check_stores, secrets_of_store
 from lading.manifest.problems import Findings, Path, printable
 from lading.manifest.raw import items, listed, table, tables, text
 from lading.manifest.references import known_or_say
@@ -39,6 +40,7 @@ def cross_check(data: dict[str, Any], findings: Findings) -> None:
         _check_secrets,
         _check_environments,
         _check_stacks,
+        check_stores,
         check_smoke,
     ):
         check(data, findings)
@@ -278,7 +280,8 @@ def _check_environment_secrets(
         if isinstance(placement, dict):
             _need_secret((*path, "databases", name, "url"), text(placement, "url"), declared, findings)
     for name, source in items(environment, "secrets"):
-        if name not in (*declared, text(table(environment, "access"), "basic"), *(text(tls, key) for key in tls)):
+        of_edge = (text(table(environment, "access"), "basic"), *(text(tls, key) for key in tls))
+        if name not in (*declared, *of_edge, *secrets_of_store(environment)):
             findings.add((*path, "secrets", name), "is not listed in [secrets]", "add it there", at_key=True)
         if isinstance(source, dict) and len(source) != 1:
             findings.add((*path, "secrets", name), "needs exactly one of command, env and file", "")

@@ -3,6 +3,7 @@
 from lading.manifest import words
 from lading.manifest.grammar_mounts import named
 from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES
+from lading.manifest.grammar_stores import STORE
 from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
 from lading.model.manifest import Access, Environment, Limits, Placement, Requires, SecretSource, Strategy, Tls
@@ -341,6 +342,13 @@ ENVIRONMENT = Table(
             example='{ main = { url = "MAIN_URL" } }',
         ),
         Key("backup", _BACKUP, "Backups of its data.", example='{ every = "1h", keep = "30d" }'),
+        Key(
+            "outputs",
+            STORE,
+            "The object store that the files of its runs of jobs are copied to.",
+            example='{ store = "s3://acme-outputs/lading" }',
+            default="they stay on the host",
+        ),
         Key("schedules", Flag(), "Whether jobs run by their schedules.", example="true", default="in production only"),
         Key("tls", _TLS, "Certificates.", example='{ acme = "ops@example.org" }'),
         Key("requires", _REQUIRES, "What a release must have before it is taken.", example='{ passed = "stage" }'),
@@ -355,6 +363,7 @@ ENVIRONMENT = Table(
         "scale": "replicas",
         "instances": "replicas",
         "auth": "access",
+        "artifacts": "outputs",
         "approvals": "requires = { approvals = … }",
         "passed": "requires = { passed = … }",
     },

@@ -126,6 +126,28 @@ ENDPOINT = Text(
     pattern=rf"^(\*\.)?{_DOMAIN}:[0-9]{{1,5}}$",
     hints=(_TEMPLATE_HINT, (r"://", "leave out the scheme"), (r"^[^:]*$", "add the port")),
 )
+STORE = Text(
+    'a bucket and a prefix such as "s3://acme-outputs/lading"',
+    name="s3://…",
+    pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.{1,2}(/|$))[A-Za-z0-9._=-]+)*/?$",
+    private=True,
+    hints=(
+        _TEMPLATE_HINT,
+        (r"@", "leave out the keys: access_key and secret_key name the secrets that hold them"),
+        (r"^https?://", "the address of the server is the key endpoint"),
+        (r"^s3:[^/]", "two slashes: s3://BUCKET/PREFIX"),
+        (r"^[^:]*$", "begin with s3://"),
+        (r"^s3://[^/]*[A-Z_]", "buckets are named in small letters, digits, points and hyphens"),
+    ),
+)
+STORE_ENDPOINT = Text(
+    'the address of a store such as "https://s3.example.org"',
+    name="address",
+    pattern=rf"^https?://{_DOMAIN}{_PORT}/?$",
+    private=True,
+    hints=(_TEMPLATE_HINT, (r"^[^:]*(:[0-9]+)?$", "begin with https://"), (r"^https?://[^/]*/.", "leave out the path")),
+)
+REGION = Text('a region such as "eu-central-1"', name="region", pattern=r"^[a-z0-9-]{1,64}$")
 AGENT = Text(
     'the address of an agent such as "unix:///run/lading/agent.sock" or "ssh://deploy@example.org"',
     name="address",

@@ -105,6 +105,9 @@ CODES: Final[dict[str, Code]] = {
     "registry-failed": Code(
         UNEXPECTED, "A registry refused what it was asked, or could not be reached; what served goes on serving."
     ),
+    "store-failed": Code(
+        UNEXPECTED, "An object store refused what it was asked, or could not be reached; files stay where they are."
+    ),
     "job-failed": Code(JOB_FAILED, "A job was run and failed; its own exit status N is given on as 150 + N."),
     "stuck": Code(STUCK, "The undo failed for good; the old release serves and somebody has to look."),
 }

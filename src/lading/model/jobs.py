@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from lading.model.environment import InstanceSpec
-from lading.model.manifest import Expect
+from lading.model.manifest import Expect, ObjectStore
 
 # missed: a run that was due and never began.
 Ending = Literal["succeeded", "failed", "timed_out", "stopped", "interrupted", "missed"]
@@ -13,11 +13,33 @@ Ending = Literal["succeeded", "failed", "timed_out", "stopped", "interrupted", "
 Trigger = Literal["asked", "schedule", "catch-up"]
 
 
-class OutputFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that a run left: its path inside the outputs, and its bytes."""
+class OutputFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that a run left: its path inside the outputs, and its bytes.
+
+    ``url`` is where it lies in an object store and ``sha256`` what it holds there; both are empty until it is there.
+    ``lost`` says why it can never get there: nobody can read it any more.
+    """
 
     path: str
     size: int
+    url: str = ""
+    sha256: str = ""
+    lost: str = ""
+
+
+class Sending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far the files of a run are on their way to an object store.
+
+    ``place`` is the part of their keys that no other run has. ``tries`` failed, the last one because of ``trouble``;
+    ``again`` is when the next one is due, in seconds since the epoch. ``done`` once nothing is left to send.
+    """
+
+    store: ObjectStore
+    place: str
+    tries: int = 0
+    again: float = 0.0
+    trouble: str = ""
+    done: bool = False
 
 
 class JobRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,7 +50,8 @@ class JobRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``timeout`` and ``seconds`` are seconds. ``stop`` says who asked it to end, ``overdue`` that its
     time limit was reached. ``exit_status`` is the program's own,
     negative for a signal, None where it is not known. ``outputs_at`` is the directory of its files until retention
-    takes them (``kept``). ``slots`` counts the moments that a missed entry stands for.
+    takes them (``kept``), ``sending`` tells of their way to a store, where one is wanted. ``slots`` counts the moments
+    that a missed entry stands for.
     """
 
     id: int
@@ -58,11 +81,22 @@ class JobRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outputs_at: str = ""
     kept: bool = True
     slots: int = 0
+    sending: Sending | None = None
 
     @property
     def name(self) -> str:
         """The name by which a runtime knows it; its number is never given out twice."""
         return f"{self.project}-{self.environment}-job-{self.id}-{self.job}"
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether it has ended and files of it are still to be sent to a store."""
+        return self.ending is not None and self.sending is not None and not self.sending.done
+
+    @property
+    def unsent(self) -> tuple[OutputFile, ...]:
+        """The files that are still to be sent to a store."""
+        return tuple(file for file in self.outputs if not file.url and not file.lost) if self.is_unsent else ()
 
     @property
     def key(self) -> str:

@@ -326,6 +326,37 @@ class Placement(_Value, frozen=True, kw_only=True, omit_defaults=True):
     resources: Resources = Resources()
 
 
+class ObjectStore(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """A place in an object store that speaks S3: ``store`` is ``s3://BUCKET/PREFIX``, ``endpoint`` where it answers
+    (AWS where none is given). ``access_key`` and ``secret_key`` name the secrets that open it, never hold them.
+    """
+
+    store: str
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    access_key: str = "AWS_ACCESS_KEY_ID"
+    secret_key: str = "AWS_SECRET_ACCESS_KEY"
+
+    @property
+    def bucket(self) -> str:
+        """The bucket."""
+        return self.store.removeprefix("s3://").partition("/")[0]
+
+    @property
+    def secrets(self) -> tuple[str, str]:
+        """The names of its secrets."""
+        return (self.access_key, self.secret_key)
+
+    def key(self, *parts: str) -> str:
+        """Return the key of an object below the prefix."""
+        prefix = self.store.removeprefix("s3://").partition("/")[2].strip("/")
+        return "/".join((prefix, *parts) if prefix else parts)
+
+    def url(self, key: str) -> str:
+        """Return an object's address, as tools for S3 take it."""
+        return f"s3://{self.bucket}/{key}"
+
+
 Tier = Literal["local", "stage", "production"]
 
 
@@ -346,6 +377,7 @@ class Environment(_Value, frozen=True, kw_only=True, omit_defaults=True):
     strategy: Strategy = Strategy()
     databases: dict[str, Placement] = {}
     backup: dict[str, Any] = {}
+    outputs: ObjectStore | None = None
     schedules: bool | None = None
     tls: Tls | None = None
     requires: Requires = Requires()
@@ -358,9 +390,14 @@ class Environment(_Value, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def needed_secrets(self) -> tuple[str, ...]:
-        """The names of the secrets that this table itself asks for: the router's, and URLs of databases."""
+        """The names of the secrets that this table itself asks for: the router's, URLs of databases, a store's keys."""
         urls = (placed.url for placed in self.databases.values())
-        return (*self.edge_secrets, *(url for url in urls if url is not None))
+        return (*self.edge_secrets, *(url for url in urls if url is not None), *self.store_secrets)
+
+    @property
+    def store_secrets(self) -> tuple[str, ...]:
+        """The names of the secrets that open the store of its outputs."""
+        return self.outputs.secrets if self.outputs is not None else ()
 
     def tier_of(self, name: str) -> Tier:
         """Return the tier: what the table says, else ``local`` and ``production`` by name, else ``stage``."""

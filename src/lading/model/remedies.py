@@ -58,7 +58,14 @@ REMEDIES: Final[dict[str, Remedy]] = {
     ),
     "unknown-output": Remedy(
         _UNTOUCHED,
-        "`lading outputs ENVIRONMENT RUN` lists what a run left. Files of the last 20 runs of each job are kept.",
+        "`lading outputs ENVIRONMENT RUN` lists what a run left. Files of the last 20 runs of each job are kept, and "
+        "all where the environment has an object store for them.",
+    ),
+    "store-failed": Remedy(
+        "What serves was not touched, and no object in the store was replaced. Files of runs that are not in their "
+        "store yet stay on the host, however many later runs have followed, and are tried again by themselves.",
+        "Mend what the store says: bucket, endpoint, the rights of its key (list the bucket, put and get objects), or "
+        "the secrets that hold it. `lading outputs ENVIRONMENT RUN --send` tries again at once.",
     ),
     "job-failed": Remedy(
         "What serves was not touched. What the job did before it failed stands: Lading takes nothing of it back.",

@@ -104,6 +104,12 @@ class _Making:
     def _prefix(self) -> str:
         return f"{self._release.project}-{self._configuration.environment}-r{self._number}"
 
+    @property
+    def _withheld(self) -> frozenset[str]:
+        """Secrets that no program is given: what guards the way in, and what opens a store, unless it asks for it."""
+        named, table = self._release.manifest.secrets, self._configuration.table
+        return frozenset(table.edge_secrets) | (set(table.store_secrets) - {*named.required, *named.optional})
+
     def _build_of(self, job: Job) -> str:
         return job.build if job.build is not None else self._release.artifacts[0].name
 
@@ -124,11 +130,10 @@ class _Making:
             layers={layer.role: layer.diff_id for layer in artifact.layers},
             # The environment's variables go before the release's own.
             env={**env, **configuration.table.env},
-            # What guards the way in is no business of the program behind.
             secrets={
                 key: (key, version)
                 for key, version in configuration.secret_versions.items()
-                if key not in configuration.table.edge_secrets
+                if key not in self._withheld
             },
             databases=_database_variables(release.manifest, self._databases),
             told=backing.told(release, configuration, artifact.kind, self._passwords),

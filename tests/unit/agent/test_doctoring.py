@@ -15,6 +15,8 @@ from lading.doctor.registry import examine
 from lading.journal.sqlite import SqliteJournal
 from lading.model.certificates import CertificateState
 from lading.model.errors import LadingError
+from lading.model.jobs import JobRun, OutputFile, Sending
+from lading.model.manifest import ObjectStore
 from lading.model.secret import Secret
 from lading.ports.runtime.memory import MemoryRuntime
 from tests.recovery.house import ENVIRONMENT, KEY, PROJECT
@@ -188,3 +190,30 @@ def test_a_rollout_that_takes_very_long_is_found(clinic: Clinic, agent: MemoryAg
     assert wrong(clinic) == []
     clinic.clock.advance(7200.0)  # type: ignore[attr-defined]
     assert [code for code, _ in wrong(clinic)] == ["rollout-waits"]
+
+
+def test_files_that_are_not_in_their_store_are_found(clinic: Clinic, agent: MemoryAgent) -> None:
+    """What could not be sent is said, with the last reason and how to try again; what is on its way is well."""
+
+    def make(number: int) -> JobRun:
+        sending = Sending(store=ObjectStore(store="s3://kept"), place="p", tries=2 * (number - 1), trouble="it is away")
+        return JobRun(
+            id=number,
+            project=PROJECT,
+            environment=ENVIRONMENT,
+            job="settle",
+            release="v1",
+            trigger="asked",
+            requested_by="ada",
+            created=0.0,
+            ending="succeeded",
+            outputs=(OutputFile(path="a", size=1), OutputFile(path="b", size=1, url="s3://kept/b")),
+            sending=sending,
+        )
+
+    agent.world.journal.open_run(make)
+    assert wrong(clinic) == []
+    agent.world.journal.open_run(make)
+    assert wrong(clinic) == [("outputs-unsent", f"lading outputs {ENVIRONMENT} 2 --send")]
+    (found,) = [one for one in examine(OWN, clinic) if one.code == "outputs-unsent"]
+    assert found.text == "1 file of run 2 not in s3://kept after 2 tries: it is away"

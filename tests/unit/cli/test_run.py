@@ -1,11 +1,17 @@
 """lading run, lading runs and lading outputs."""
 
+import hashlib
+import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from lading.cli.run import exit_status_of
 from lading.model.errors import LadingError
+from lading.model.jobs import JobRun, OutputFile, Sending
+from lading.model.manifest import ObjectStore
 from lading.model.secret import Secret
 from lading.ports.runtime import RunResult
 from tests.support import until
@@ -220,3 +226,64 @@ def test_an_environment_without_runs_says_so(yard: MemoryAgent, run: Run) -> Non
     """Nothing to list is said, with the next step."""
     assert "no job has run in local yet" in run("runs", "local").out
     assert run("runs", "local", "--json").result == {"runs": []}
+
+
+def sent(agent: MemoryAgent, directory: Path, **more: Any) -> JobRun:
+    """Record a run that has ended, and left a file and one more that is in a store alone."""
+    directory.mkdir(exist_ok=True)
+    (directory / "a.txt").write_text("here")
+    url = "s3://kept/lading/shop/local/settle/1-ab12/b.txt"
+    content = b"there"
+    agent.world.objects.objects[url] = content  # type: ignore[attr-defined]
+    there = OutputFile(path="b.txt", size=len(content), url=url, sha256=hashlib.sha256(content).hexdigest())
+
+    def make(number: int) -> JobRun:
+        return JobRun(
+            id=number,
+            project="shop",
+            environment="local",
+            job="settle",
+            release="v1.1.0",
+            trigger="asked",
+            requested_by="ada",
+            created=0.0,
+            ending="succeeded",
+            outputs=(OutputFile(path="a.txt", size=4), there),
+            outputs_at=str(directory),
+            sending=Sending(store=ObjectStore(store="s3://kept/lading"), place="1-ab12", **more),
+        )
+
+    access, secret = agent.world.objects.keys  # type: ignore[attr-defined]
+    keys = {"AWS_ACCESS_KEY_ID": Secret(access), "AWS_SECRET_ACCESS_KEY": Secret(secret)}
+    agent.world.secrets.put("shop/local", keys)
+    return agent.world.journal.open_run(make)
+
+
+def test_what_is_not_in_the_store_yet_is_said(yard: MemoryAgent, run: Run, tmp_path: Path) -> None:
+    """Each file says where it is; what could not be sent says why, when it is tried again and how to do it at once."""
+    sent(yard, tmp_path / "left", tries=3, again=time.time() + 90, trouble="it answered 503")
+    listed = run("outputs", "local", "1")
+    assert "a.txt  on the host only\n" in listed.out
+    assert "b.txt  s3://kept/lading/shop/local/settle/1-ab12/b.txt\n" in listed.out
+    assert "run 1: 1 file not in s3://kept/lading yet; tried 3 times, again in 1 min" in listed.out
+    for said in (listed, run("runs", "local")):
+        assert "it answered 503\n  at once: lading outputs local 1 --send" in said.out
+    assert "again now" in run("outputs", "local", "1", "--send").out
+    told = run("outputs", "local", "1", "--json").result
+    assert (told["sending"]["unsent"], told["sending"]["trouble"]) == (1, "it answered 503")
+
+
+def test_files_come_from_the_store_once_the_host_has_dropped_them(yard: MemoryAgent, run: Run, tmp_path: Path) -> None:
+    """What is in the store alone is copied from there, and held against the digest with which it was sent."""
+    number = sent(yard, tmp_path / "left", done=True).id
+    yard.world.journal.change_run(number, lambda one: msgspec.structs.replace(one, kept=False))
+    assert run("outputs", "local", "1").out.splitlines() == [
+        "       5 B  b.txt  s3://kept/lading/shop/local/settle/1-ab12/b.txt"
+    ]
+    assert run("outputs", "local", "1", "--to", str(tmp_path / "to")).status == 0
+    assert (tmp_path / "to" / "b.txt").read_text() == "there"
+    objects = yard.world.objects.objects  # type: ignore[attr-defined]
+    objects.update(dict.fromkeys(objects, b"other"))
+    changed = run("outputs", "local", "1", "--to", str(tmp_path / "again"))
+    assert (changed.status, "b.txt is not what was sent" in changed.err) == (1, True)
+    assert list((tmp_path / "again").iterdir()) == []

@@ -150,3 +150,24 @@ def test_a_secret_that_the_release_does_not_name_is_not_fetched(served: Path, ru
     sourced = Sourced(agent.world.journal, agent.world.secrets, agent.sources, agent.world.clock)
     sourced.take(record, table, record.serving.release.manifest, "somebody")
     assert "op read op://stage/other" not in agent.sources.asked
+
+
+def test_what_the_environment_itself_asks_for_is_fetched(shop: Path, run: Run, agent: MemoryAgent) -> None:
+    """The keys of a store stand in no list of the program's, come from elsewhere like any other, and stay Lading's."""
+    manifest = shop / "lading.toml"
+    own = 'STORE_ID = { env = "STORE_ID" }\nSTORE_KEY = { file = "/run/secrets/store" }\n'
+    outputs = 'outputs = { store = "s3://kept", access_key = "STORE_ID", secret_key = "STORE_KEY" }\n'
+    text = manifest.read_text().replace("[environments.stage]\n", f"[environments.stage]\n{outputs}") + own
+    manifest.write_text(text)
+    commit(shop, "a store", "v2.1.0")
+    refused = run("deploy", "stage")
+    assert refused.status == 3
+    assert "STORE_KEY" in refused.err
+    agent.sources.values.update({"STORE_ID": "canary-id-4711", "/run/secrets/store": "canary-store-4711"})
+    said = run("deploy", "stage")
+    assert said.status == 0, said.err
+    assert versions(agent) == {"JWT_KEY": 1, "MAIL_KEY": 1, "STORE_ID": 1, "STORE_KEY": 1}
+    record = agent.world.journal.environment("shop", "stage")
+    assert record is not None
+    assert record.serving is not None
+    assert record.serving.instances[0].secrets.keys() == {"JWT_KEY", "MAIL_KEY"}

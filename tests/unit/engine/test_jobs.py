@@ -8,8 +8,9 @@ import pytest
 
 from lading.engine.context import Locks
 from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
-from lading.engine.jobs import KEPT_RUNS, LOOK_EVERY, JobCarrier, asked
+from lading.engine.jobs import LOOK_EVERY, JobCarrier
 from lading.engine.patience import Parked
+from lading.engine.retention import KEPT_RUNS, asked
 from lading.engine.story import WITHHELD
 from lading.engine.world import World
 from lading.model.environment import Told

@@ -5,7 +5,19 @@ from typing import Any
 import pytest
 
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Observed
-from lading.model.manifest import Build, Database, Environment, Job, Manifest, Probe, Project, Service, Volume
+from lading.model.manifest import (
+    Build,
+    Database,
+    Environment,
+    Job,
+    Manifest,
+    ObjectStore,
+    Probe,
+    Project,
+    Secrets,
+    Service,
+    Volume,
+)
 from lading.model.paths import STATIC_READY, prober_path
 from lading.model.plan import Plan, Watch
 from lading.model.release import FILES, Artifact, Layer, Platform, Release
@@ -16,7 +28,13 @@ READY = Probe(path="/ready")
 URLS = {"main": "sqlite:////srv/main.db", "other": "sqlite+aiosqlite:////srv/other.db"}
 
 
-def planned(manifest: Manifest, domain: str | None = None, *more: Artifact, table: Environment | None = None) -> Plan:
+def planned(
+    manifest: Manifest,
+    domain: str | None = None,
+    *more: Artifact,
+    table: Environment | None = None,
+    versions: dict[str, int] | None = None,
+) -> Plan:
     """The plan for the first deploy of a manifest to an environment with this domain."""
     digest = "sha256:" + "0" * 64
     artifact = Artifact(
@@ -35,7 +53,7 @@ def planned(manifest: Manifest, domain: str | None = None, *more: Artifact, tabl
         commit="0" * 40,
         created=0.0,
     )
-    configuration = configure("stage", table or Environment(domain=domain), {}, manifest)
+    configuration = configure("stage", table or Environment(domain=domain), versions or {}, manifest)
     record = EnvironmentRecord(project="shop", name="stage", tier="stage")
     return plan_release(1, "deploy", release, configuration, Observed(record=record, databases=URLS))
 
@@ -151,3 +169,16 @@ def test_what_is_reached_is_said_by_the_environment_before_the_service() -> None
     found = {spec.service: (spec.egress, spec.peers) for spec in (*unit.instances, *unit.jobs)}
     peers = ("web", "backend", "api")
     assert found == {"web": (("b.example:443",), peers), "api": (None, ()), "settle": ((), peers)}
+
+
+@pytest.mark.parametrize(("listed", "given"), [((), set()), (("STORE_KEY",), {"STORE_KEY"})])
+def test_what_opens_a_store_is_given_to_a_program_that_asks_for_it(listed: tuple[str, ...], given: set[str]) -> None:
+    """The keys of the store of outputs are Lading's own; a program that names one in [secrets] gets that."""
+    outputs = ObjectStore(store="s3://kept", access_key="STORE_ID", secret_key="STORE_KEY")
+    manifest = shop(jobs={"report": Job(command="report")}, secrets=Secrets(optional=listed))
+    versions = {"STORE_ID": 1, "STORE_KEY": 2, "OTHER": 1}
+    configuration = configure("stage", Environment(outputs=outputs), versions, manifest)
+    assert configuration.secret_versions == {"STORE_ID": 1, "STORE_KEY": 2}
+    unit = planned(manifest, table=Environment(outputs=outputs), versions=versions).unit
+    assert unit is not None
+    assert set(unit.jobs[0].secrets) == given

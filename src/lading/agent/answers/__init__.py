@@ -29,7 +29,7 @@ from lading.agent.answers.environments import (
     StoppedInstance,
     TakenDown,
 )
-from lading.agent.answers.jobs import JobOutput, JobView, RunAnswer, RunView, RunViews
+from lading.agent.answers.jobs import JobOutput, JobView, RunAnswer, RunView, RunViews, SendingView
 from lading.agent.answers.policies import PolicyAnswer, SecretEntry, SecretList, SecretVersions
 from lading.agent.answers.releases import (
     BlobProgress,
@@ -97,6 +97,7 @@ __all__ = (
     "SecretEntry",
     "SecretList",
     "SecretVersions",
+    "SendingView",
     "StackLine",
     "StackStates",
     "StatementView",

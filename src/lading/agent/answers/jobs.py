@@ -5,12 +5,30 @@ import msgspec
 from lading.model.jobs import Ending, OutputFile, Trigger
 
 
+class SendingView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the files of a run are on their way to an object store (``store``: ``s3://BUCKET/PREFIX``).
+
+    ``unsent`` counts the files that are still on the host only, ``lost`` those that nobody can read there any more.
+    ``tries`` failed, the last one because of ``trouble``; ``again`` is when the next one is due, in seconds since the
+    epoch (null: at once, or none).
+    """
+
+    store: str
+    endpoint: str
+    unsent: int
+    lost: int
+    tries: int
+    trouble: str
+    again: float | None
+
+
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """A run of a job as scripts read it. ``ending`` is null while it goes on.
 
     ``exit_status`` is the program's own (negative: by that signal; null: not known). ``slot`` is the moment a schedule
     meant it for, ``slots`` how many such moments an entry of missed ones stands for; moments are seconds since the
-    epoch. ``stopping`` says who asked it to end. ``kept`` tells whether output and files are still there.
+    epoch. ``stopping`` says who asked it to end. ``kept`` tells whether output and files are still on the host,
+    ``sending`` how far they are on their way to a store (null where they stay).
     """
 
     id: int
@@ -33,6 +51,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     outputs: tuple[OutputFile, ...]
     kept: bool
+    sending: SendingView | None
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,6 @@ from lading.agent.api.streams import HEARTBEAT
 from lading.agent.api.wire import NDJSON, answer, body, says, who
 from lading.agent.asking import RunRequest
 from lading.agent.jobs import view
-from lading.agent.outputs import read_output
 from lading.agent.service import AgentService
 from lading.model.errors import LadingError
 
@@ -63,9 +62,14 @@ def routes(service: AgentService) -> APIRouter:
 
     @router.get("/runs/{number}/outputs/{path:path}", **says(None))
     def output_file(number: int, path: str) -> Response:
-        """Give a file that a run left, as it was listed when the run ended."""
-        size, pieces = read_output(service.jobs.get(number), path)
+        """Give a file that a run left, as it was listed when the run ended: from the host, else from the store."""
+        size, pieces = service.outputs.open(service.jobs.get(number), path)
         return StreamingResponse(pieces, media_type="application/octet-stream", headers={"Content-Length": str(size)})
+
+    @router.post("/runs/{number}/send", **says(RunAnswer))
+    def send_outputs(number: int) -> Response:
+        """Let files that could not be sent to their store be tried again at once; quiet when there are none."""
+        return answer(RunAnswer(run=view(service.outputs.again(service.jobs.get(number)))))
 
     @router.post("/runs/{number}/stop", **says(RunAnswer))
     def stop_run(number: int, request: Request) -> Response:

@@ -166,6 +166,10 @@ class Journal(Protocol):
         """Return runs that have not ended, oldest first."""
         ...
 
+    def unsent_runs(self) -> Sequence[JobRun]:
+        """Return runs that have ended and whose files are still to be sent to a store, oldest first."""
+        ...
+
     def schedules(self) -> Sequence[Schedule]:
         """Return how far each schedule was carried out, by project, environment and job."""
         ...

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from lading.model.jobs import JobRun, OutputFile, Schedule
+from lading.model.jobs import JobRun, OutputFile, Schedule, Sending
+from lading.model.manifest import ObjectStore
 from lading.ports.journal import Journal
 from lading.ports.journal.samples import unit
 from lading.ports.journal.trials import AT, at_once, refusal
@@ -91,6 +92,21 @@ class JobConformance:
         assert "succeeded" in str(error)
         assert journal.change_run(1, lambda run: msgspec.structs.replace(run, kept=False)).kept is False
         assert refusal(lambda: journal.change_run(2, lambda run: run)).code == "unknown-run"
+
+    def test_runs_with_files_to_send_are_found(self, journal: Journal) -> None:
+        """From its end until its files are in the store a run is among those that are to be sent, in any later life."""
+        sending = Sending(store=ObjectStore(store="s3://kept/outputs"), place="1-ab12")
+        for number in (1, 2, 3):
+            journal.open_run(opening(sending=sending if number < 3 else None))
+        assert list(journal.unsent_runs()) == []
+        for number in (1, 2, 3):
+            journal.change_run(number, lambda run: msgspec.structs.replace(run, ending="succeeded"))
+        journal = self.again(journal)
+        assert [run.id for run in journal.unsent_runs()] == [1, 2]
+        assert journal.unsent_runs()[0].sending == sending
+        done = msgspec.structs.replace(sending, done=True)
+        journal.change_run(1, lambda run: msgspec.structs.replace(run, sending=done))
+        assert [run.id for run in self.again(journal).unsent_runs()] == [2]
 
     def test_a_slot_has_one_run(self, journal: Journal) -> None:
         """A moment of a schedule is run once, whoever asks how often; other jobs and environments have it too."""

@@ -68,6 +68,11 @@ class MemoryJobs:
         with self._lock:
             return [run for run in self._runs.values() if run.ending is None]
 
+    def unsent_runs(self) -> Sequence[JobRun]:
+        """Return runs that have ended and whose files are still to be sent to a store, oldest first."""
+        with self._lock:
+            return [run for run in self._runs.values() if run.is_unsent]
+
     def schedules(self) -> Sequence[Schedule]:
         """Return how far each schedule was carried out."""
         with self._lock:

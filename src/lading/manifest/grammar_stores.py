@@ -1,0 +1,41 @@
+"""The keys of a place in an object store."""
+
+from lading.manifest import words
+from lading.manifest.tables import Key, Table
+from lading.model.manifest import ObjectStore
+
+STORE = Table(
+    (
+        Key(
+            "store",
+            words.STORE,
+            "The bucket, and the prefix in it below which the project's keys begin.",
+            example='"s3://acme-outputs/lading"',
+            required=True,
+        ),
+        Key(
+            "endpoint",
+            words.STORE_ENDPOINT,
+            "Where the store answers.",
+            example='"https://fsn1.your-objectstorage.com"',
+            default="AWS, in the region",
+        ),
+        Key("region", words.REGION, "The region, as the store calls it.", example='"eu-central-1"'),
+        Key("access_key", words.SECRET_NAME, "The secret that holds the key's id.", example='"OUTPUTS_KEY_ID"'),
+        Key("secret_key", words.SECRET_NAME, "The secret that holds the key itself.", example='"OUTPUTS_KEY"'),
+    ),
+    ObjectStore,
+    should='a table such as { store = "s3://acme-outputs/lading" }',
+    private=True,
+    foreign={
+        "url": "store",
+        "to": "store",
+        "bucket": 'store = "s3://BUCKET/PREFIX"',
+        "prefix": 'store = "s3://BUCKET/PREFIX"',
+        "endpoint_url": "endpoint",
+        "access_key_id": "access_key",
+        "aws_access_key_id": "access_key",
+        "secret_access_key": "secret_key",
+        "aws_secret_access_key": "secret_key",
+    },
+)

@@ -1,0 +1,1 @@
+"""Stores of objects that speak S3."""
