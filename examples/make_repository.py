@@ -23,7 +23,7 @@ from pathlib import Path
 EXAMPLES = Path(__file__).resolve().parent
 FIRST = "v1.0.0"
 VERSION = re.compile(r"v\d+\.\d+\.\d+")
-LITTER = ("road.toml", "*.sql", "*.db*", ".env", ".venv", "__pycache__", ".*_cache")
+LITTER = ("road.toml", "*.sql", "*.db*", ".env", ".venv", "__pycache__", ".*_cache", "node_modules", "dist")
 LEFT_OUT = shutil.ignore_patterns("versions", "variants", *LITTER)
 LATER_LEFT_OUT = shutil.ignore_patterns(*LITTER)
 CACHE = re.compile(r"--mount=type=cache\S* ")

@@ -12,6 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.containers import ContainerAgent, released_example, with_engine
+from tests.pages import built_page
 from tests.support import until
 from tests.visitors import Ask, visitors
 
@@ -81,8 +82,7 @@ def test_the_whole_road(agent: ContainerAgent) -> None:
 
     # Page, interface, stream and socket are one origin; what is forged lies on a volume.
     url = agent.url("production")
-    with urllib.request.urlopen(f"{url}/any/page", timeout=10) as page:
-        assert 'data-api="/api"' in page.read().decode()
+    assert b'data-api="/api"' in built_page(url).body
     number, files = forge(url, ANSWERS)
     with connect(f"ws{url.removeprefix('http')}/api/workspaces/{number}/shell") as shell:
         shell.send("ls")

@@ -9,8 +9,9 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.containers import ContainerAgent, released_example, with_engine
+from tests.pages import built_page
 from tests.support import until
-from tests.visitors import Ask, asked, visitors
+from tests.visitors import Ask, visitors
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # the first build fetches packages
 
@@ -49,6 +50,10 @@ def scored(url: str, number: int) -> Any:
     return json.loads(told[1].removeprefix("event: end\ndata: "))
 
 
+def has_policy(url: str) -> bool:
+    return "content-security-policy" in built_page(url).headers
+
+
 @with_engine
 def test_the_whole_road(agent: ContainerAgent) -> None:
     """Local, stage, production; the next release under traffic; a bad one that answers 200; and all of it back."""
@@ -58,7 +63,7 @@ def test_the_whole_road(agent: ContainerAgent) -> None:
     url = agent.url("production")
 
     # Page, API and socket are one origin; a worker without a port scores; the visitor is known through the router.
-    assert b"/assets/app." in asked(url, "/any/page").body
+    assert not has_policy(url)
     with connect(f"ws{url.removeprefix('http')}/api/live") as live:
         number = ask(url, "/api/memos", {"title": "Archive", "text": MEMO})["id"]
         told = scored(url, number)
@@ -66,7 +71,7 @@ def test_the_whole_road(agent: ContainerAgent) -> None:
         assert json.loads(live.recv(timeout=10)) == {"id": number, "title": "Archive", "score": 100}
     ask(url, f"/api/memos/{number}/attachments/plan.txt", b"a plan", "PUT")
 
-    # Program, page and configuration change together.
+    # Program, page and configurations change together, that of nginx among them.
     assert agent.deploy("v1.1.0", "stage").exit == 0
     with visitors(url, rubric, hand_in, per_second=30) as there:
         until(lambda: there.versions["2026-01"] > 10, within=20.0)
@@ -75,6 +80,7 @@ def test_the_whole_road(agent: ContainerAgent) -> None:
         until(lambda: there.versions["2026-02"] > 10, within=20.0)
     assert (there.lost, set(there.versions)) == ([], {"2026-01", "2026-02"})
     assert scored(url, ask(url, "/api/memos", {"title": "Archive", "text": MEMO})["id"])["rubric"] == "2026-02"
+    assert has_policy(url)
 
     # It answers 200 to everything, and is unhealthy: its rubric makes no sense, which its own tests do not see.
     broken = agent.deploy("v1.2.0", "stage")
@@ -85,6 +91,7 @@ def test_the_whole_road(agent: ContainerAgent) -> None:
     back = agent.rollback("production")
     assert (back.exit, back.outcome, back.rollout["lost_requests"]) == (0, "succeeded", 0), back
     assert ask(url, "/api/rubric")["version"] == "2026-01"
+    assert not has_policy(url)
     assert ask(url, f"/api/memos/{number}/attachments") == {"plan.txt": 6}
     assert scored(url, ask(url, "/api/memos", {"title": "Archive", "text": MEMO})["id"])["rubric"] == "2026-01"
 
@@ -93,13 +100,17 @@ def test_the_whole_road(agent: ContainerAgent) -> None:
 
 
 def then_services_find_each_other_and_files_are_theirs(agent: ContainerAgent) -> None:
-    """By name and alias within the release; the configuration cannot be changed, the volume is the image's user's."""
+    """By name and alias within the release; configurations cannot be changed, the volume is the image's user's."""
     api = agent.container_of("api", "production")
     assert api["Config"]["User"] == "memo"
     mounts = {mount["Destination"]: mount["RW"] for mount in api["Mounts"]}
     assert (mounts["/app/config"], mounts["/srv/uploads"]) == (False, True)
     uploads = agent.home / "environments" / "memo" / "production" / "volumes" / "uploads"
     assert uploads.stat().st_uid == 10001
+    web = agent.container_of("web", "production")
+    kept = (web["Config"]["User"], web["HostConfig"]["ReadonlyRootfs"], web["Config"]["StopSignal"])
+    assert kept == ("101", True, "SIGQUIT")
+    assert {mount["Destination"]: mount["RW"] for mount in web["Mounts"]}["/etc/nginx/conf.d"] is False
     look = "import urllib.request; print(urllib.request.urlopen('http://backend:8000/health').status)"
     scorer = agent.container_of("scorer", "production")
     assert agent.inside(scorer, "python", "-c", look).strip() == "200"

@@ -1,14 +1,13 @@
 """Built files beside a program, everything real: served by an instance like any other, rolled back with the rest."""
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.agents import RealAgent, ended
+from tests.pages import Page, fetch
 from tests.projects import make_project
 from tests.support_agent import commit
 
@@ -56,13 +55,8 @@ def make_front(dist: Path, digest: str) -> None:
     (dist / "assets" / f"app-{digest}.js").write_text("fetch('/status');\n" * 200)
 
 
-def get(agent: RealAgent, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(agent.url() + path, headers=given), timeout=10) as found:
-            return found.status, {name.lower(): value for name, value in found.headers.items()}, found.read()
-    except urllib.error.HTTPError as error:
-        return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read()
+def get(agent: RealAgent, path: str, **headers: str) -> Page:
+    return fetch(agent.url() + path, **headers)
 
 
 def test_files_and_program_share_an_origin_and_a_rollback(agent: RealAgent) -> None:

@@ -1,13 +1,15 @@
 """The example memo: its versions are what its README says."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
-from examples.make_repository import make_repository
+from examples.make_repository import EXAMPLES, make_repository
 
 from tests.unit.examples.test_example_repositories import git, run
 
+MEMO = EXAMPLES / "memo"
 ASK_HEALTH = """
 import json
 from starlette.testclient import TestClient
@@ -20,10 +22,10 @@ with TestClient(app) as client:
 
 
 def test_every_version_is_a_tagged_commit(tmp_path: Path) -> None:
-    """Program, page and configuration change with the versions; the bad one changes its configuration alone."""
+    """Program, page and configurations change with the versions; the bad one changes its configuration alone."""
     assert make_repository("memo", tmp_path) == ("v1.0.0", "v1.1.0", "v1.2.0")
     assert git(tmp_path, "diff", "--name-only", "v1.0.0", "v1.1.0").split() == [
-        *("config/rubric.toml", "front/site/assets/app.js", "memo/__init__.py"),
+        *("config/rubric.toml", "memo/__init__.py", "web/nginx/headers.inc", "web/src/parts/Score.vue"),
     ]
     assert git(tmp_path, "diff", "--name-only", "v1.1.0", "v1.2.0").split() == [
         "config/rubric.toml",
@@ -49,15 +51,11 @@ def test_its_own_tests_pass(tmp_path: Path, version: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_page_names_its_assets_by_their_content(tmp_path: Path) -> None:
-    """What the page loads is there, under a name that another content would not have."""
-    make_repository("memo", tmp_path / "made", at="v1.0.0")
-    front = tmp_path / "made" / "front"
-    assert run(front, "build.py", "site", "dist").returncode == 0
-    page = (front / "dist" / "index.html").read_text()
-    names = sorted(path.name for path in (front / "dist" / "assets").iterdir())
-    assert [name.count(".") for name in names] == [2, 2]
-    assert all(f"/assets/{name}" in page for name in names)
-    (front / "site" / "assets" / "app.js").write_text("other")
-    assert run(front, "build.py", "site", "dist").returncode == 0
-    assert sorted(path.name for path in (front / "dist" / "assets").iterdir()) != names
+def test_a_configuration_of_nginx_is_no_part_of_its_image() -> None:
+    """It is mounted from the release's source, and so a change of it builds nothing anew."""
+    manifest = tomllib.loads((MEMO / "lading.toml").read_text())
+    (mounted,) = manifest["services"]["web"]["files"]
+    assert (MEMO / mounted / "default.conf").is_file()
+    context = MEMO / manifest["build"]["web"]["context"]
+    left_out = (context / ".dockerignore").read_text().split()
+    assert str((MEMO / mounted).relative_to(context)) in left_out

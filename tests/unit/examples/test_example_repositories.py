@@ -1,7 +1,9 @@
 """The examples: what make_repository.py makes of them, and that each of their versions is what it says."""
 
+import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +19,8 @@ CASHBACK = ("v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0", "v1.4.0")
 DATASETTE = ("v1.0.0", "v1.1.0")
 # The published programs, and which of their versions v1.0.0 and v1.1.0 pin.
 PUBLISHED = {"ara": ("1.7.5", "1.8.0"), "datasette": ("0.64.8", "0.65.5"), "pypiserver": ("2.3.2", "2.4.2")}
+WITHOUT_REMARKS = ("cashback", "cashback/variants/postgres", "forecast", "forge", "memo")
+LOCKS = sorted(path for path in EXAMPLES.glob("*/*/package-lock.json"))
 ASK_READY = """
 import json, sys
 from starlette.testclient import TestClient
@@ -90,7 +94,9 @@ class TestRepositories:
 
 
 class TestManifests:
-    @pytest.mark.parametrize("name", ["cashback", "cashback/variants/postgres", "forecast", "memo", *PUBLISHED])
+    @pytest.mark.parametrize(
+        "name", ["cashback", "cashback/variants/postgres", "forecast", "forge", "memo", *PUBLISHED]
+    )
     def test_it_has_no_problem(self, name: str) -> None:
         """The manifests shown to newcomers have neither problems nor warnings, and nothing this version cannot do."""
         checked = check(EXAMPLES / name / "lading.toml")
@@ -108,6 +114,32 @@ class TestManifests:
             pinned = re.findall(r"^[a-z0-9-]+==\S+(?: ; [^\\\n]+)? \\\n    --hash=sha256:", text, re.MULTILINE)
             assert len(pinned) == len(re.findall(r"^[a-z]", text, re.MULTILINE)) > 0
             assert "://" not in text
+
+    @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.parts[-3])
+    def test_every_package_of_a_page_is_pinned(self, lock: Path) -> None:
+        """Each lock file has every package by version and digest, as its project asks for it, and names no registry."""
+        asked, locked = json.loads(lock.with_name("package.json").read_text()), json.loads(lock.read_text())
+        for kind in ("dependencies", "devDependencies"):
+            assert asked.get(kind, {}) == locked["packages"][""].get(kind, {})
+            assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in asked.get(kind, {}).values())
+        packages = {name: found for name, found in locked["packages"].items() if name}
+        assert all(found["integrity"].startswith("sha512-") and "resolved" not in found for found in packages.values())
+        assert "omit-lockfile-registry-resolved=true" in lock.with_name(".npmrc").read_text().splitlines()
+
+    def test_what_a_page_was_built_with_stays_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Packages and files that somebody built in the folder of an example are no part of its repository."""
+        examples = tmp_path / "examples"
+        shutil.copytree(EXAMPLES / "forge", examples / "forge", ignore=shutil.ignore_patterns("node_modules", "dist"))
+        for litter in ("node_modules/vite/index.js", "dist/index.html"):
+            (examples / "forge" / "ui" / litter).parent.mkdir(parents=True)
+            (examples / "forge" / "ui" / litter).touch()
+        monkeypatch.setattr("examples.make_repository.EXAMPLES", examples)
+        make_repository("forge", tmp_path / "made")
+        assert sorted(path.name for path in (tmp_path / "made" / "ui").iterdir() if path.is_dir()) == [
+            "public",
+            "src",
+            "tests",
+        ]
 
 
 class TestCashback:

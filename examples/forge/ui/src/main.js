@@ -1,54 +1,102 @@
-// The address of the interface is baked into the page: a path of its own origin.
-const api = document.documentElement.dataset.api;
+import { answers, told } from "./answers.js";
+import { Api } from "./api.js";
+import { field, show } from "./form.js";
+
+const api = new Api(document.documentElement.dataset.api);
 const of = (id) => document.getElementById(id);
+let leave = () => {};
 
-async function ask(method, path, body) {
-  const headers = body ? { "content-type": "application/json" } : {};
-  const answer = await fetch(api + path, { method, headers, body: body && JSON.stringify(body) });
-  return answer.json();
+function say(text) {
+  of("state").textContent = text;
 }
 
-function field(question) {
-  const label = document.createElement("label");
-  label.textContent = question.text;
-  const input = document.createElement(question.kind === "choice" ? "select" : "input");
-  input.name = question.id;
-  if (question.kind === "flag") Object.assign(input, { type: "checkbox", checked: question.default });
-  for (const option of question.options || []) input.add(new Option(option));
-  label.append(input);
-  return label;
+function item(list, ...content) {
+  const one = document.createElement("li");
+  one.append(...content);
+  of(list).append(one);
 }
 
-function answers() {
-  const given = {};
-  for (const input of of("answers").elements) given[input.name] = input.type === "checkbox" ? input.checked : input.value;
-  return given;
+async function forge() {
+  const made = await api.create(answers(of("answers").elements));
+  show(of("answers"), made.problems ?? {});
+  if (made.problems) return;
+  await api.forge(made.id);
+  watch(made);
+  await list();
 }
 
-function tell(text) {
-  const item = document.createElement("li");
-  item.textContent = text;
-  of("story").append(item);
+/** Follow a workspace's story to its end; then its files can be looked at. */
+function watch({ id, name, plan }) {
+  leave();
+  let done = 0;
+  const tell = () => {
+    say(`${name}: ${told(done, plan.length)}`);
+    Object.assign(of("progress"), { value: done, max: plan.length });
+  };
+  of("story").replaceChildren();
+  tell();
+  const story = new EventSource(api.eventsUrl(id));
+  leave = () => story.close();
+  story.addEventListener("file", (event) => {
+    done += 1;
+    item("story", JSON.parse(event.data).path);
+    tell();
+  });
+  story.addEventListener("end", () => {
+    story.close();
+    look(id);
+  });
 }
 
-function shell(id) {
-  const socket = new WebSocket(new URL(`${api}/workspaces/${id}/shell`, location.href.replace(/^http/, "ws")));
-  socket.onmessage = (event) => (of("shell").textContent += `${event.data}\n`);
+function look(id) {
+  const socket = new WebSocket(api.shellUrl(id, location.href));
+  const [said, run] = of("line").elements;
+  const ready = (yes) => {
+    said.disabled = run.disabled = !yes;
+  };
+  leave = () => socket.close();
+  of("shell").textContent = "";
+  socket.onopen = () => ready(true);
+  socket.onclose = () => ready(false);
+  socket.onmessage = (event) => {
+    of("shell").textContent += `${event.data}\n`;
+    of("shell").scrollTop = of("shell").scrollHeight;
+  };
   of("line").onsubmit = (event) => {
     event.preventDefault();
-    socket.send(of("said").value);
+    of("shell").textContent += `$ ${said.value}\n`;
+    socket.send(said.value);
+    said.value = "";
   };
 }
 
-of("begin").onclick = async () => {
-  of("story").replaceChildren();
-  const made = await ask("POST", "/workspaces", answers());
-  if (made.problems) return Object.entries(made.problems).forEach(([name, problem]) => tell(`${name}: ${problem}`));
-  await ask("POST", `/workspaces/${made.id}/forge`);
-  const story = new EventSource(`${api}/workspaces/${made.id}/events`);
-  story.addEventListener("file", (event) => tell(JSON.parse(event.data).path));
-  story.addEventListener("end", () => story.close() || shell(made.id));
+async function list() {
+  const workspaces = await api.newest();
+  of("workspaces").replaceChildren();
+  if (!workspaces.length) item("workspaces", "No workspace yet.");
+  for (const workspace of workspaces) {
+    const open = document.createElement("button");
+    open.className = "plain";
+    open.textContent = workspace.name;
+    open.onclick = () => watch(workspace);
+    item("workspaces", open, ` ${workspace.state}, ${workspace.plan.length} files`);
+  }
+}
+
+of("answers").onsubmit = (event) => {
+  event.preventDefault();
+  forge().catch((error) => say(error.message));
+};
+// What would be written is shown while somebody answers.
+of("answers").oninput = async () => {
+  const planned = await api.plan(answers(of("answers").elements)).catch(() => ({}));
+  if (planned.files) say(`${planned.name}: ${told(0, planned.files.length)}`);
 };
 
-const { questions } = await ask("GET", "/questions");
-of("answers").append(...questions.map(field));
+try {
+  const { questions } = await api.questions();
+  of("questions").append(...questions.map(field));
+  await list();
+} catch (error) {
+  say(error.message);
+}
