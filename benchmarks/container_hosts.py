@@ -4,6 +4,7 @@ The machine is a network and a file system of its own on this one, made a host b
 """
 
 import ctypes
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,12 +14,27 @@ from typing import Any, NamedTuple
 from benchmarks.asking import Asker
 from benchmarks.calm import wait_for_calm
 from benchmarks.containers import rollout
-from benchmarks.figures import Figure, at_most, median, told
-from benchmarks.hosts import Crossing, address_of, changed, connecting, connection, cross, in_environment
+from benchmarks.figures import Figure, at_least, at_most, median, told
+from benchmarks.hosts import (
+    CUTS,
+    RATE,
+    UPLOAD,
+    Crossing,
+    address_of,
+    changed,
+    connecting,
+    connection,
+    cross,
+    in_environment,
+    own,
+    released,
+)
 from benchmarks.house import ROOT
 from benchmarks.till_house import NEW, OLD, TillHouse, floor
+from lading.client.transfer import CHUNK
 from lading.docker import Engine
 from tests.machines import Client, Machine, machines, missing
+from tests.uploads import ReleaseUpload
 
 ENVIRONMENT = "far"
 DOMAIN = "till.example.org"
@@ -63,14 +79,16 @@ class InsideAsker(Asker):
         super().run()
 
 
-def measure(turns: int = TURNS) -> list[dict[str, Any]]:
-    """Make a machine a host, deploy there in turns with starts by hand there, then send changes of one line."""
+def measure(turns: int = TURNS, cuts: int = CUTS) -> list[dict[str, Any]]:
+    """Make a machine a host, deploy there in turns with starts by hand there, send changes of one line, cut uploads."""
     with far_house() as (house, machine):
         house.rollout("deploy", ENVIRONMENT, NEW)
         house.rollout("rollback", ENVIRONMENT)
         taken = [_turn(house, machine) for _ in range(turns)]
         sent = [_sent(house, machine, turn) for turn in range(turns)]
-    return [figure.plain() for figure in figures(taken, sent)]
+        machine.slow(RATE)
+        uploads = [_cut(house, machine, number) for number in range(cuts)]
+    return [figure.plain() for figure in (*figures(taken, sent), *figures_of_cuts(uploads))]
 
 
 @contextmanager
@@ -111,6 +129,17 @@ def figures(taken: list[Turn], sent: list[Sent]) -> list[Figure]:
     ]
 
 
+def figures_of_cuts(uploads: list[ReleaseUpload]) -> list[Figure]:
+    """Return the figures of uploads that were cut."""
+    whole = len([upload for upload in uploads if upload.cut])
+    again = max(upload.again for upload in uploads)
+    cut = "uploads of an image cut once at a random point"
+    return [
+        at_least(f"{cut} that went on and arrived whole", whole, "", CUTS, COMMAND, len(uploads)),
+        at_most(f"{cut}: most of it sent again", again / CHUNK, "chunks", 1, COMMAND, len(uploads)),
+    ]
+
+
 def _turn(house: TillHouse, machine: Machine) -> Turn:
     line = connection(address_of(machine))
     asking = partial(Asker, 80, HEALTH, machine.address, DOMAIN)
@@ -140,6 +169,16 @@ def _serving(house: TillHouse, machine: Machine) -> dict[str, Any]:
 
 def _sent(house: TillHouse, machine: Machine, turn: int) -> Sent:
     return Sent(cross(house, machine, changed(house, turn)), _saved())
+
+
+def _cut(house: TillHouse, machine: Machine, number: int) -> ReleaseUpload:
+    """Send an image with a large layer that is new to the machine, and cut its connection once on the way."""
+    chance = random.Random(number)
+    (house.project / SOURCE.name / "ballast").write_bytes(chance.randbytes(UPLOAD))
+    house.git("add", "--all")
+    house.git("commit", "--quiet", "--message", f"ballast {number}")
+    point = chance.randrange(UPLOAD // 10, UPLOAD * 9 // 10)
+    return ReleaseUpload(machine, released(house), own(house), [point]).run()
 
 
 def _saved() -> int:

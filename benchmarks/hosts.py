@@ -163,11 +163,12 @@ def changed(house: House, turn: int) -> dict[str, Any]:
 def released(house: House) -> dict[str, Any]:
     """Release what is committed and return the release as the own agent knows it."""
     version = house.lading("release")[-1]["release"]["version"]
-    found: dict[str, Any] = _own(house).get(release_path(house.name, version))
+    found: dict[str, Any] = own(house).get(release_path(house.name, version))
     return found
 
 
-def _own(house: House) -> Agent:
+def own(house: House) -> Agent:
+    """Return the house's own agent."""
     return agent_at(f"unix://{house.home}")
 
 
@@ -176,7 +177,7 @@ def cross(house: House, machine: Machine, release: dict[str, Any]) -> Crossing:
     target = Agent(parse_address(address_of(machine)))
     target.get("/v1/agent")
     before = machine.wire()
-    moved = send_release(release, _own(house), target)
+    moved = send_release(release, own(house), target)
     wire = machine.wire() - before
     whole = sum(layer["size"] for artifact in release["artifacts"] for layer in artifact["layers"])
     return Crossing(wire, moved.size, len(json.dumps(release)), whole)
