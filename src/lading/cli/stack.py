@@ -35,7 +35,21 @@ def up(state: State, environment: str, name: str) -> None:
     What did not change goes on undisturbed. Images are pinned to what their tags name now; ports are not published
     unless the manifest says so. Nothing is changed when the file asks for what a stack may not have.
     """
-    from lading.cli.progress import working
+    asked = _asked(state, environment, name)
+    agent = state.agent_for(environment)
+    try:
+        lines = agent.stream("PUT", _path(state, environment, name), asked)
+        left = _followed(state, f"{name} of {environment}", lines)
+    except StreamLost as error:
+        raise _away(environment, name, str(error)) from error
+    if left is None:
+        raise _away(environment, name, "its answer has no stack")
+    _tell(state, environment, left)
+    state.result({"stack": left})
+
+
+def _asked(state: State, environment: str, name: str) -> Iterator[bytes]:
+    """Return what the agent is sent: the stack as the manifest has it, and the files of its directory at HEAD."""
     from lading.cli.project import read
     from lading.cli.source import export, head, require_clean
 
@@ -49,25 +63,30 @@ def up(state: State, environment: str, name: str) -> None:
         raise _unknown(f"there is no {wanted.compose}", f"correct compose in [stacks.{name}]")
     commit = head(state.outline.directory)
     require_clean(directory, file.name)
-    body = _body(wanted, file.name, table, export(directory, commit.commit))
-    agent = state.agent_for(environment)
-    try:
-        with working(state, "stack", f"{name} of {environment}") as work:
-            for line in agent.stream("PUT", _path(state, environment, name), body):
-                if "stack" in line:
-                    _tell(state, environment, line["stack"])
-                    state.result({"stack": line["stack"]})
-                    return
-                if state.json:
-                    echo_json(line)
-                else:
-                    work.wait(line.get("event", {}).get("text", ""))
-                    if "is not published" in line.get("event", {}).get("text", ""):
-                        work.say(f"    {line['event']['text']}")
-        reason = "its answer has no stack"
-    except StreamLost as error:
-        reason = str(error)
-    raise LadingError(
+    return _body(wanted, file.name, table, export(directory, commit.commit))
+
+
+def _followed(state: State, what: str, lines: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """Show what is being done, and return the stack that is up in the end; None where the answer ends without one."""
+    from lading.cli.progress import working
+
+    with working(state, "stack", what) as work:
+        for line in lines:
+            if "stack" in line:
+                left: dict[str, Any] = line["stack"]
+                return left
+            text = line.get("event", {}).get("text", "")
+            if state.json:
+                echo_json(line)
+                continue
+            work.wait(text)
+            if "is not published" in text:
+                work.say(f"    {text}")
+    return None
+
+
+def _away(environment: str, name: str, reason: str) -> LadingError:
+    return LadingError(
         "agent-unreachable",
         doing=f"bringing up {name} of {environment}",
         happened=f"the agent went away before it was up ({reason})",

@@ -164,11 +164,16 @@ def test_an_upgrade_touches_neither_users_nor_settings() -> None:
     assert "systemctl restart" in plan[-1].script
 
 
-def test_a_port_of_somebody_else_is_left_to_them() -> None:
-    """Where port 80 is taken, the settings that are written name none."""
-    (settings,) = (step for step in steps(facts(NEW, port_80="nginx"), WANTED) if step.name == "settings")
-    assert "http_port" not in settings.script
-    assert "nginx" in settings.text
+@pytest.mark.parametrize("port", [80, 443])
+def test_a_port_of_somebody_else_is_left_to_them(port: int) -> None:
+    """Where port 80 or 443 is taken, the settings that are written name none, since the agent needs both."""
+    taken = {f"port_{port}": "nginx"}
+    (settings,) = (step for step in steps(facts(NEW, **taken), WANTED) if step.name == "settings")
+    assert "_port" not in settings.script
+    assert f"port {port} belongs to nginx, so none for host names" in settings.text
+    (settings,) = (step for step in steps(facts(NEW), WANTED) if step.name == "settings")
+    assert "https_port = 443" in settings.script
+    assert "ports 80 and 443 for host names" in settings.text
 
 
 def test_removing_takes_what_was_made_and_no_data() -> None:

@@ -199,10 +199,11 @@ def _settings(facts: Facts) -> Step:
     if facts.has("settings"):
         return Step("settings", f"add group to {file}", f"sed -i '1i group = \"{GROUP}\"' {file}")
     text = SETTINGS
-    what = f"write {file}: group {GROUP}, port 80 for host names"
-    if facts.has("port_80") and facts.get("port_80") != "traefik":
+    what = f"write {file}: group {GROUP}, ports 80 and 443 for host names"
+    owners = {port: facts.get(f"port_{port}") for port in (80, 443)}
+    if taken := [f"port {port} belongs to {owner}" for port, owner in owners.items() if owner not in ("", "traefik")]:
         text = SETTINGS.partition("\n[router]")[0] + "\n"
-        what = f"write {file}: group {GROUP}; port 80 belongs to {facts.get('port_80')}, so none for host names"
+        what = f"write {file}: group {GROUP}; {' and '.join(taken)}, so none for host names"
     script = f"mkdir -p {HOME}\nchmod 711 {HOME}\ncat >{file} <<'END'\n{text}END\necho settings:{file} >>{PLACE}/made"
     return Step("settings", what, script)
 
