@@ -5,13 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from lading.model.secret import Secret
-from lading.objects.s3 import S3Objects
+from lading.objects.s3 import PART, S3Objects
 from lading.ports.objects import Objects, Opened
 from lading.ports.objects.conformance import Bench, ObjectsConformance, place
 from lading.ports.objects.memory import MemoryObjects
 from tests.stores import StoreServer, serving_store
-
-PART = 5 << 20  # bytes; the smallest part that stores take
 
 
 class MemoryBench:
@@ -43,7 +41,7 @@ class ServedBench:
     large = PART * 2
 
     def __init__(self, server: StoreServer) -> None:
-        self.objects: Objects = S3Objects(part=PART)
+        self.objects: Objects = S3Objects()
         self._bucket = server.new_bucket()
         self._server = server
         keys = (Secret("id-4711-id"), Secret("key-4711-key"))

@@ -14,7 +14,7 @@ from lading.engine.world import World
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun
 
-AT_ONCE = 2  # runs that are sent side by side; each takes the memory of two parts
+AT_ONCE = 2  # runs that are sent side by side; each takes the memory of a part or two
 
 PIECE = 1 << 20  # bytes read at a time
 

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import S3Credential, S3Store
 
-PART: Final = 8 << 20  # bytes of a part, of which two are in memory at once
+# Bytes of a part: the smallest that stores take, and one at a time, as every part under way takes memory of the agent.
+PART: Final = 5 << 20
 MOST_PARTS: Final = 9_000  # of one object; stores take 10,000
 PIECE: Final = 4 << 20  # bytes that are got at a time
 CONNECT: Final = timedelta(seconds=10)
-REQUEST: Final = timedelta(minutes=5)  # one part, over a slow line
+REQUEST: Final = timedelta(minutes=2)  # one part, over a slow line; who never answers holds up no longer
 RETRIES: Final = 3  # of one request, at once; whoever asked tries again later
 PATIENCE: Final = timedelta(minutes=2)  # from a request's first try to its last one
 
@@ -55,7 +56,7 @@ class S3Objects:
             _asked(
                 at,
                 f"putting {url}",
-                lambda: obstore.put(client, name, passing, chunk_size=part, max_concurrency=2),
+                lambda: obstore.put(client, name, passing, chunk_size=part, max_concurrency=1),
             )
         else:
             content = b"".join(passing)
@@ -210,6 +211,9 @@ def _why(told: str) -> str:
     status = re.search(r"status code: (\d+[A-Za-z ]*)", told)
     if status is not None:
         return f"it answered {status[1].strip()}"
+    if "InvalidCertificate" in told:
+        reason = re.search(r"InvalidCertificate\(\s*(\w+)", told)
+        return f"this host does not trust its certificate ({reason[1] if reason else 'it is invalid'})"
     deepest = re.findall(r'(?:message|error): "([^"]+)"', told) or re.findall(r"\b([A-Z]\w+)\(\s*(\w+),?\s*\)", told)
     if deepest:
         last = deepest[-1]

@@ -190,6 +190,25 @@ def test_a_domain_of_production_without_tls_is_warned_of(name, more, told):
     assert [warning.key for warning in checked.warnings] == told
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        ("http://s3.example.org:9000", ["environments.stage.outputs.endpoint"]),
+        ("http://127.0.0.1:9000", []),
+        ("https://s3.example.org", []),
+    ],
+)
+def test_a_store_without_tls_is_warned_of(endpoint, told):
+    """Outputs that leave the machine in the clear are worth a second look."""
+    table = f'[environments.stage.outputs]\nstore = "s3://kept/shop/"\nendpoint = "{endpoint}"\n'
+    checked = check_text(SHOP + table)
+    assert checked.problems == ()
+    assert [warning.key for warning in checked.warnings] == told
+    store = checked.manifest.environments["stage"].outputs
+    assert (store.bucket, store.key("a", "b"), store.url("shop/a")) == ("kept", "shop/a/b", "s3://kept/shop/a")
+    assert store.secrets == ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
 def test_a_missing_file_has_a_code_of_its_own(tmp_path):
     """No manifest is not the same as a wrong one."""
     for path in (tmp_path / "lading.toml", tmp_path / "x" / "lading.toml"):

@@ -32,9 +32,9 @@ class Objects(Protocol):
         """Put what ``read`` gives, about ``size`` bytes, under a key, and return what the store holds then.
 
         When it returns, the store has shown that it holds the very bytes that were read: their number and their digest
-        were held against each other. Large ones go in parts, with the memory of a few parts. An object of that key that
-        holds the same already is left as it is, so that calling it again is safe; one that holds anything else is never
-        replaced, and raises. What ``read`` raises while it is read comes through, and leaves no object.
+        were held against each other. Large ones go in parts, with the memory of a part or two. An object of that key
+        that holds the same already is left as it is, so that calling it again is safe; one that holds anything else is
+        never replaced, and raises. What ``read`` raises while it is read comes through, and leaves no object.
         """
         ...
 
