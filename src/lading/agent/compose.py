@@ -155,6 +155,7 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         strays=processes.strays,
         trouble=router.trouble,
         missing=router.missing,
+        objects=world.objects,
         certificates=router.certificates,
         engine=lambda: engine_seen(engine, needed=containers.in_use),
     )

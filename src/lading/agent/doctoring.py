@@ -13,6 +13,7 @@ from lading.doctor.engine import EngineSeen
 from lading.doctor.engine import look as look_at_engine
 from lading.doctor.finding import Finding, found, well
 from lading.doctor.registry import HOME, PROCESS, Check, examine
+from lading.engine.sending import opened, store_of
 from lading.model.certificates import CertificateState
 from lading.model.data_steps import StartDatabase
 from lading.model.environment import EnvironmentRecord
@@ -22,6 +23,7 @@ from lading.model.placeholders import placeholder
 from lading.model.secret import redact
 from lading.ports.clock import Clock
 from lading.ports.journal import Journal
+from lading.ports.objects import Objects
 from lading.ports.runtime import Runtime
 from lading.ports.secrets import Secrets
 
@@ -48,6 +50,7 @@ class Clinic:
     strays: Callable[[], Sequence[str]]
     trouble: Callable[[], str]
     missing: Callable[[], Mapping[str, str]]
+    objects: Objects
     certificates: Callable[[], Mapping[str, CertificateState]] = dict
     engine: Callable[[], EngineSeen | None] = lambda: None
 
@@ -214,7 +217,8 @@ def _lacking(clinic: Clinic, record: EnvironmentRecord) -> Iterator[Finding]:
 
 
 def outputs(clinic: Clinic) -> Iterator[Finding]:
-    """Look for files of runs that could not be sent to their object store."""
+    """Look at the object stores of outputs, and for files of runs that could not be sent there."""
+    yield from _stores(clinic)
     waiting: dict[str, list[JobRun]] = {}
     for run in clinic.journal.unsent_runs():
         if run.sending is not None and run.sending.tries:
@@ -226,6 +230,19 @@ def outputs(clinic: Clinic) -> Iterator[Finding]:
         text = f"{files} file{'' if files == 1 else 's'} of run {', '.join(str(run.id) for run in runs[:5])}"
         text += f" not in {last.store.store} after {last.tries} tr{'y' if last.tries == 1 else 'ies'}: {last.trouble}"
         yield found("outputs-unsent", key, text, f"lading outputs {oldest.environment} {oldest.id} --send")
+
+
+def _stores(clinic: Clinic) -> Iterator[Finding]:
+    for record in clinic.journal.environments():
+        store = store_of(record)
+        if store is None:
+            continue
+        try:
+            clinic.objects.look(opened(clinic.secrets, record.key, store))
+        except LadingError as error:
+            yield found("outputs-store", record.key, f"{store.store}: {error.happened}", error.hint)
+        else:
+            yield well(f"outputs of {record.key}", f"{store.store} answers")
 
 
 OWN: tuple[Check[Clinic], ...] = (

@@ -51,7 +51,7 @@ class Jobs:
         spec = next(spec for spec in unit.jobs if spec.service == request.job)
         self._world.runtime.require(spec.kind)
         if unit.configuration.table.outputs is not None:
-            opened(self._world, record.key, unit.configuration.table.outputs)
+            opened(self._world.secrets, record.key, unit.configuration.table.outputs)
         return self.open(
             record,
             unit,

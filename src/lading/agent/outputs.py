@@ -38,7 +38,7 @@ class Outputs:
         file = next((file for file in run.outputs if file.path == path), None)
         if run.kept or file is None or not file.url or run.sending is None:
             return read_output(run, path)
-        at = opened(self._world, run.key, run.sending.store)
+        at = opened(self._world.secrets, run.key, run.sending.store)
         return self._world.objects.get(at, file.url.removeprefix(at.store.url("")))
 
     def again(self, run: JobRun) -> JobRun:

@@ -12,16 +12,19 @@ from lading.manifest.words import (
     CODE_VARIABLES,
     NAME_PATTERN,
     NAME_RULE,
+    REGION,
     SECRET_PATTERN,
     SECRET_RULE,
     SOURCE_PATTERN,
     SOURCE_RULE,
+    STORE,
+    STORE_ENDPOINT,
     VARIABLE_PATTERN,
     VARIABLE_RULE,
     static_complaint,
 )
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, Job, Manifest, Service
+from lading.model.manifest import Environment, Job, Manifest, ObjectStore, Service
 from lading.model.release import Artifact, Release, artifact_digest, release_digest
 
 # What git takes for a tag, without what a terminal would not show as it is.
@@ -150,11 +153,20 @@ def _of_table(table: Environment) -> Iterator[str]:
     yield from _named(VARIABLE_PATTERN, VARIABLE_RULE, "variable", table.env)
     yield from _of_code(table.env)
     yield from _named(SECRET_PATTERN, SECRET_RULE, "secret", table.needed_secrets)
+    if table.outputs is not None:
+        yield from _of_store(table.outputs)
     for service, count in table.replicas.items():
         if not 1 <= count <= 64:
             yield f"{count} replicas of {service}: a number from 1 to 64 is meant"
     if table.port is not None and not 1 <= table.port <= 65535:
         yield f"port {table.port} is not between 1 and 65535"
+
+
+def _of_store(store: ObjectStore) -> Iterator[str]:
+    # Not repeated: somebody may have put a key there.
+    for kind, value in ((STORE, store.store), (STORE_ENDPOINT, store.endpoint), (REGION, store.region)):
+        if value is not None and re.fullmatch((kind.pattern or "").removesuffix("$"), value) is None:
+            yield f"the store of outputs should have {kind.should}"
 
 
 def _of_code(names: Iterable[str]) -> Iterator[str]:

@@ -183,6 +183,10 @@ KINDS: Final[dict[str, Kind]] = {
         "A secret that the serving release requires is missing or a placeholder now: the next deploy is refused.",
         "lading secrets edit ENVIRONMENT",
     ),
+    "outputs-store": _problem(
+        "The object store for what jobs leave does not answer, or does not take the environment's key.",
+        "look at [environments.NAME.outputs] and its secrets",
+    ),
     "outputs-unsent": _problem(
         "Files that runs of jobs left cannot be sent to the environment's object store; they stay on the host.",
         "lading outputs ENVIRONMENT RUN",

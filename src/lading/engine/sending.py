@@ -20,6 +20,7 @@ from lading.model.jobs import JobRun, OutputFile, Sending
 from lading.model.manifest import ObjectStore
 from lading.model.secret import redact
 from lading.ports.objects import Opened, Stored
+from lading.ports.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Sender:
             return run
         try:
             if run.unsent:
-                at = opened(self._world, run.key, self._store(run))
+                at = opened(self._world.secrets, run.key, self._store(run))
                 for file in run.unsent:
                     run = self._sent(run, file, at)
         except LadingError as error:
@@ -145,13 +146,13 @@ def store_of(record: EnvironmentRecord | None) -> ObjectStore | None:
     return record.serving.configuration.table.outputs if record is not None and record.serving is not None else None
 
 
-def opened(world: World, environment: str, store: ObjectStore) -> Opened:
+def opened(secrets: Secrets, environment: str, store: ObjectStore) -> Opened:
     """Return a store with the secrets of now that open it; raise ``secret-missing``, naming those that are not set.
 
     Not those that a run was pinned to: a key that was changed because it did not open the store is to open it now.
     ``environment`` is ``project/name``.
     """
-    versions = world.secrets.versions(environment)
+    versions = secrets.versions(environment)
     missing = [name for name in store.secrets if name not in versions]
     if missing:
         name = environment.partition("/")[2]
@@ -162,5 +163,5 @@ def opened(world: World, environment: str, store: ObjectStore) -> Opened:
             now="nothing was touched",
             hint=" and ".join(f"lading secrets set {name} {one}" for one in missing),
         )
-    access, secret = (world.secrets.get(environment, name, versions[name]) for name in store.secrets)
+    access, secret = (secrets.get(environment, name, versions[name]) for name in store.secrets)
     return Opened(store, access, secret)

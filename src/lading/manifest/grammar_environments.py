@@ -3,7 +3,7 @@
 from lading.manifest import words
 from lading.manifest.grammar_mounts import named
 from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES
-from lading.manifest.grammar_stores import STORE
+from lading.manifest.grammar_stores import BACKUP, STORE
 from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
 from lading.model.manifest import Access, Environment, Limits, Placement, Requires, SecretSource, Strategy, Tls
@@ -196,16 +196,6 @@ _TLS = Table(
     should='a table such as { acme = "ops@example.org" }',
 )
 
-_BACKUP = Table(
-    (
-        Key("every", Duration(least=60), "How often.", example='"1h"'),
-        Key("keep", Duration(least=3600, most=10 * 366 * 86400), "For how long.", example='"30d"'),
-        Key("to", words.FILLED, "The store they are sent to.", example='"s3:backups/cashback"'),
-    ),
-    dict,
-    should='a table such as { every = "1h", keep = "30d" }',
-)
-
 _SECRET_SOURCE = Table(
     (
         Key(
@@ -341,7 +331,7 @@ ENVIRONMENT = Table(
             "Where databases lie.",
             example='{ main = { url = "MAIN_URL" } }',
         ),
-        Key("backup", _BACKUP, "Backups of its data.", example='{ every = "1h", keep = "30d" }'),
+        Key("backup", BACKUP, "Backups of its data.", example='{ every = "1h", keep = "30d" }'),
         Key(
             "outputs",
             STORE,

@@ -1,6 +1,7 @@
-"""The keys of a place in an object store."""
+"""The keys of what leaves the host: outputs to an object store, and backups."""
 
 from lading.manifest import words
+from lading.manifest.kinds import Duration
 from lading.manifest.tables import Key, Table
 from lading.model.manifest import ObjectStore
 
@@ -38,4 +39,14 @@ STORE = Table(
         "secret_access_key": "secret_key",
         "aws_secret_access_key": "secret_key",
     },
+)
+
+BACKUP = Table(
+    (
+        Key("every", Duration(least=60), "How often.", example='"1h"'),
+        Key("keep", Duration(least=3600, most=10 * 366 * 86400), "For how long.", example='"30d"'),
+        Key("to", words.FILLED, "The store they are sent to.", example='"s3:backups/cashback"'),
+    ),
+    dict,
+    should='a table such as { every = "1h", keep = "30d" }',
 )

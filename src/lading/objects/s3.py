@@ -28,6 +28,7 @@ MOST_PARTS: Final = 9_000  # of one object; stores take 10,000
 PIECE: Final = 4 << 20  # bytes that are got at a time
 CONNECT: Final = timedelta(seconds=10)
 REQUEST: Final = timedelta(minutes=2)  # one part, over a slow line; who never answers holds up no longer
+LOOK: Final = timedelta(seconds=5)  # a store that answers, answers by then
 RETRIES: Final = 3  # of one request, at once; whoever asked tries again later
 PATIENCE: Final = timedelta(minutes=2)  # from a request's first try to its last one
 
@@ -37,6 +38,14 @@ class S3Objects:
 
     def __init__(self, part: int = PART) -> None:
         self._part = part
+
+    def look(self, at: Opened) -> None:
+        """List what is below the prefix, as far as the store's first answer goes."""
+        import obstore
+
+        client = _client(at, connect=LOOK, request=LOOK, retries=0)
+        below = at.store.key() or None
+        _asked(at, f"looking at {at.store.store}", lambda: next(iter(obstore.list(client, below, chunk_size=1)), None))
 
     def put(self, at: Opened, key: str, size: int, read: Callable[[], Iterable[bytes]]) -> Stored:
         """Put what is read under a key, unless it is there, and let the store show that it holds it."""
@@ -153,7 +162,9 @@ def _name(key: str) -> str:
     return "".join(quote(one) if one < " " or one in "%\x7f" else one for one in key)
 
 
-def _client(at: Opened) -> "S3Store":
+def _client(
+    at: Opened, *, connect: timedelta = CONNECT, request: timedelta = REQUEST, retries: int = RETRIES
+) -> "S3Store":
     from obstore.store import S3Store
 
     store = at.store
@@ -176,8 +187,8 @@ def _client(at: Opened) -> "S3Store":
         skip_signature=False,
         unsigned_payload=False,
         virtual_hosted_style_request=False,
-        client_options={"allow_http": endpoint.startswith("http://"), "connect_timeout": CONNECT, "timeout": REQUEST},
-        retry_config={"max_retries": RETRIES, "retry_timeout": PATIENCE},
+        client_options={"allow_http": endpoint.startswith("http://"), "connect_timeout": connect, "timeout": request},
+        retry_config={"max_retries": retries, "retry_timeout": PATIENCE},
     )
 
 

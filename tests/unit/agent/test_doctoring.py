@@ -16,8 +16,9 @@ from lading.journal.sqlite import SqliteJournal
 from lading.model.certificates import CertificateState
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun, OutputFile, Sending
-from lading.model.manifest import ObjectStore
+from lading.model.manifest import Environment, ObjectStore
 from lading.model.secret import Secret
+from lading.ports.objects.memory import MemoryObjects
 from lading.ports.runtime.memory import MemoryRuntime
 from tests.recovery.house import ENVIRONMENT, KEY, PROJECT
 from tests.support_agent import MemoryAgent, ShortDirectory
@@ -47,6 +48,7 @@ def clinic(agent: MemoryAgent) -> Clinic:
         strays=list,
         trouble=str,
         missing=dict,
+        objects=world.objects,
     )
 
 
@@ -217,3 +219,18 @@ def test_files_that_are_not_in_their_store_are_found(clinic: Clinic, agent: Memo
     assert wrong(clinic) == [("outputs-unsent", f"lading outputs {ENVIRONMENT} 2 --send")]
     (found,) = [one for one in examine(OWN, clinic) if one.code == "outputs-unsent"]
     assert found.text == "1 file of run 2 not in s3://kept after 2 tries: it is away"
+
+
+def test_a_store_of_outputs_is_looked_at(clinic: Clinic, agent: MemoryAgent) -> None:
+    """Secrets that are not set and stores that do not answer are found before a run has anything to send."""
+    objects: MemoryObjects = agent.world.objects  # type: ignore[assignment]
+    access, secret = objects.keys
+    agent.world.secrets.put(KEY, {"AWS_ACCESS_KEY_ID": Secret(access), "AWS_SECRET_ACCESS_KEY": Secret(secret)})
+    agent.house.deploy("v1.1.0", Environment(outputs=ObjectStore(store="s3://kept")))
+    assert wrong(clinic) == []
+    assert "s3://kept answers" in {one.text for one in examine(OWN, clinic)}
+    objects.trouble = "it cannot be reached"
+    (found,) = [one for one in examine(OWN, clinic) if one.level != "ok"]
+    assert (found.code, found.text) == ("outputs-store", "s3://kept: it cannot be reached")
+    agent.world.secrets.put(KEY, {"AWS_SECRET_ACCESS_KEY": Secret("")})
+    assert wrong(clinic) == [("outputs-store", f"lading secrets set {ENVIRONMENT} AWS_SECRET_ACCESS_KEY")]

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, Volume
+from lading.model.manifest import Environment, ObjectStore, Volume
 from lading.model.release import Artifact, Release
 from lading.ports.store.memory import make_layer
 from tests.recovery.agent import MemoryAgent
@@ -77,7 +77,15 @@ def test_no_environment_can_name_an_instance_of_another(agent: MemoryAgent) -> N
 
 
 @pytest.mark.parametrize(
-    "table", [Environment(replicas={"web": 0}), Environment(port=0), Environment(env={"A=B": "1"})]
+    "table",
+    [
+        Environment(replicas={"web": 0}),
+        Environment(port=0),
+        Environment(env={"A=B": "1"}),
+        Environment(outputs=ObjectStore(store="s3://kept/../other")),
+        Environment(outputs=ObjectStore(store="s3://kept", endpoint="file:///etc")),
+        Environment(outputs=ObjectStore(store="s3://kept", secret_key="not a name")),
+    ],
 )
 def test_a_table_that_no_manifest_could_hold_is_refused(agent: MemoryAgent, table: Environment) -> None:
     """With no instance there would be nothing to check; other values no program could get."""

@@ -275,7 +275,7 @@ def test_opening_names_all_that_is_missing(yard: Yard) -> None:
     """Both secrets are named at once, with the commands that set them."""
     yard.set_keys("", "")
     with pytest.raises(LadingError) as raised:
-        opened(yard.world, KEY, STORE)
+        opened(yard.world.secrets, KEY, STORE)
     assert raised.value.code == "secret-missing"
     assert "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY" in raised.value.happened
 

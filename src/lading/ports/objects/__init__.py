@@ -28,6 +28,10 @@ class Objects(Protocol):
     Keys are whole: the prefix of the place is already in them.
     """
 
+    def look(self, at: Opened) -> None:
+        """Raise unless the store answers, knows the key, and has the bucket; in seconds, and nothing is changed."""
+        ...
+
     def put(self, at: Opened, key: str, size: int, read: Callable[[], Iterable[bytes]]) -> Stored:
         """Put what ``read`` gives, about ``size`` bytes, under a key, and return what the store holds then.
 

@@ -1,7 +1,7 @@
 """What every adapter of Objects must keep, as tests: subclass it and give a ``bench`` fixture."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from lading.model.errors import LadingError
@@ -37,21 +37,30 @@ def put(bench: Bench, key: str, content: bytes, at: Opened | None = None) -> str
     return stored.sha256
 
 
-def refusal(bench: Bench, key: str, content: bytes | None = None, at: Opened | None = None) -> LadingError:
-    """Return the error that putting content, or getting a key, must raise."""
+def refused(ask: Callable[[], object]) -> LadingError:
+    """Return the error that asking must raise."""
     try:
-        if content is None:
-            for _ in bench.objects.get(at or bench.at, key)[1]:
-                pass
-        else:
-            put(bench, key, content, at)
+        ask()
     except LadingError as error:
         return error
     raise AssertionError("nothing was refused")
 
 
+def refusal(bench: Bench, key: str, content: bytes | None = None, at: Opened | None = None) -> LadingError:
+    """Return the error that putting content, or getting a key, must raise."""
+    if content is None:
+        return refused(lambda: list(bench.objects.get(at or bench.at, key)[1]))
+    return refused(lambda: put(bench, key, content, at))
+
+
 class ObjectsConformance:
     """The promises of the Objects port."""
+
+    def test_a_store_that_is_well_is_looked_at(self, bench: Bench) -> None:
+        """Looking at a place says nothing where all is well, also where nothing was ever put."""
+        bench.objects.look(bench.at)
+        put(bench, "shop/a", b"content")
+        bench.objects.look(bench.at)
 
     def test_what_was_put_is_got(self, bench: Bench) -> None:
         """Bytes come back as they were, nothing included, and their digest is told."""
@@ -118,9 +127,15 @@ class ObjectsConformance:
 
     def test_a_store_that_is_not_there_is_said(self, bench: Bench) -> None:
         """Who cannot reach a store, or is not known there, hears so, with the address and without a secret."""
-        for error in (refusal(bench, "shop/a", b"content", bench.away), refusal(bench, "shop/a", at=bench.away)):
+        looked = refused(lambda: bench.objects.look(bench.away))
+        assert bench.away.store.store in str(looked)
+        for error in (
+            looked,
+            refusal(bench, "shop/a", b"content", bench.away),
+            refusal(bench, "shop/a", at=bench.away),
+        ):
             assert error.code == "store-failed"
-            assert "shop/a" in str(error)
+            assert "shop/a" in str(error) or error is looked
             told = f"{error} {error.__cause__!r} {error.__context__!r}"
             assert bench.away.secret.reveal() not in told
 

@@ -16,6 +16,10 @@ class MemoryObjects:
         self.trouble = ""
         self.asked: list[str] = []
 
+    def look(self, at: Opened) -> None:
+        """Raise while a test says that no store answers, and for another key."""
+        self._answer(at, f"looking at {at.store.store}")
+
     def put(self, at: Opened, key: str, size: int, read: Callable[[], Iterable[bytes]]) -> Stored:  # noqa: ARG002
         """Keep what is read; the same again is left, anything else refused."""
         url = at.store.url(key)
