@@ -201,6 +201,10 @@ KINDS: Final[dict[str, Kind]] = {
         "A host has no systemd: a supervisor keeps its agent running, and nothing starts that after a reboot.",
         "have whatever starts the machine run: setsid /opt/lading/supervise &",
     ),
+    "router-unit": _problem(
+        "systemd does not hold a host's router or its ports: a unit is missing, off, failed, or names other ports.",
+        "lading host add ssh://root@HOST",
+    ),
     "nobody-deploys": _warning(
         "Only root may ask the agent of a host.", "lading host add ssh://root@HOST, which makes a user for it"
     ),

@@ -12,20 +12,26 @@ import msgspec
 
 from lading.model.canonical import digest_of
 from lading.model.errors import LadingError
-from lading.router.holder import ANOTHER_HOLDS
+from lading.router.holder import ANOTHER_HOLDS, SOURCE
 from lading.router.identity import PROTOCOL, boot_id, is_running, write_whole
 from lading.router.settings import RouterSettings, Wants, holder_config
 from lading.router.starting import start
+from lading.router.units import Units, units_of
 
 START_TIMEOUT = 20.0  # seconds for the holder to bind its ports and Traefik to load its routes
 POLL_INTERVAL = 0.005  # seconds
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What the holder last wrote: processes as (pid, start time), ports by name, why ports are missing."""
+    """What the holder last wrote: processes as (pid, start time), ports by name, why ports are missing.
+
+    ``service`` is the unit it is the service of, empty for a process of its own; ``source`` where its program lies.
+    """
 
     boot: str = ""
     protocol: int = 1
+    service: str = ""
+    source: str = ""
     holder: tuple[int, int] = (0, 0)
     router: tuple[int, int] | None = None
     api: int = 0
@@ -69,13 +75,16 @@ class Control:
         """
         serial = self._configure(keep, wants or self._wants())
         state = self.state()
-        if state.held and state.protocol != PROTOCOL:
-            self._end_older(state)
-            state = State()
-        if not state.held:
-            self._start()
-        elif state.config != serial or state.missing:
-            os.kill(state.holder[0], signal.SIGHUP)
+        units = units_of(self.root)
+        if state.held and self._is_outdated(state, units):
+            state = self._replace(state, units)
+        began = not state.held
+        if began:
+            self._start(units)
+            state = self.state()
+        # One that started by itself at boot may have read what was written before.
+        if state.config != serial or (state.missing and not began):
+            self._tell(state)
         return self._await_serving(serial)
 
     def retry_missing(self, name: str, within: float) -> State:
@@ -90,6 +99,9 @@ class Control:
 
     def stop(self) -> None:
         """End holder and Traefik, requests under way within their grace. Idempotent."""
+        units = units_of(self.root)
+        if units is not None:
+            self._by_systemd(units.stop)
         state = self.state()
         if state.boot != boot_id():
             return
@@ -114,21 +126,48 @@ class Control:
             write_whole(file, data)
         return serial
 
-    def _end_older(self, state: State) -> None:
-        """End the holder of another version; Traefik serves on with its sockets, and the next holder adopts both."""
+    def _tell(self, state: State) -> None:
+        if state.held:
+            os.kill(state.holder[0], signal.SIGHUP)
+
+    def _is_outdated(self, state: State, units: Units | None) -> bool:
+        """Tell whether a holder must make way: for one that knows more, or one whom systemd keeps."""
+        if state.protocol != PROTOCOL or state.service != (units.service if units else ""):
+            return True
+        # A process of its own goes on as it is, so that an upgrade touches as little as it can.
+        return units is not None and state.source != SOURCE
+
+    def _replace(self, state: State, units: Units | None) -> State:
+        """Put another holder in a holder's place; Traefik serves on meanwhile. Return the state that is left."""
+        if units is not None and state.service == units.service:
+            self._by_systemd(units.restart)
+            return self.state()
         with contextlib.suppress(ProcessLookupError):
             os.kill(state.holder[0], signal.SIGKILL)
         deadline = time.monotonic() + START_TIMEOUT
         while is_running(*state.holder) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL)
+        return State()
 
-    def _start(self) -> None:
+    def _start(self, units: Units | None) -> None:
+        if units is not None:
+            # A router that an earlier holder left has the ports still; both listen until it has gone.
+            beside = self.state().router is not None and self.state().service != units.service
+            self._by_systemd(lambda: units.start(beside=beside))
+            return
         try:
             status, said = start("lading.router.holder", str(self.root), within=START_TIMEOUT)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise self._failure(f"its socket holder did not start: {error}") from error
         if status not in (0, ANOTHER_HOLDS):
             raise self._failure(f"its socket holder ended with status {status}", *said[-3:])
+
+    def _by_systemd(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (OSError, subprocess.SubprocessError) as error:
+            said = getattr(error, "stderr", None) or ""
+            raise self._failure(f"systemd did not do it: {error}", *said.strip().splitlines()[-3:]) from error
 
     def _await_serving(self, serial: str) -> State:
         deadline = time.monotonic() + START_TIMEOUT
@@ -141,13 +180,14 @@ class Control:
         return state
 
     def _failure(self, happened: str, *lines: str) -> LadingError:
-        log = self.root / "holder.log"
-        tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
+        units, log = units_of(self.root), self.root / "holder.log"
+        read = f"journalctl -u {units.service}" if units else f"read {log}"
+        tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() and units is None else []
         return LadingError(
             "router-failed",
             doing="start the router",
             happened=happened,
             now="routes that were in force are kept and served once it runs",
-            hint=f"read {log} and {self.root / 'traefik.log'}",
+            hint=f"{read}, and read {self.root / 'traefik.log'}",
             details=(*lines, *tail),
         )

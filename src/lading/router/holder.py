@@ -6,7 +6,6 @@ SIGHUP makes it read its configuration again, SIGTERM end it and Traefik. Standa
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import select
@@ -14,13 +13,14 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lading.router.identity import PROTOCOL, boot_id, is_running, read_json, start_time, write_whole
+from lading.router.identity import PROTOCOL, boot_id, is_running, left_running, read_json, start_time, write_whole
 from lading.router.pagehost import PageHost
-from lading.router.process import address_of, become, detach, log, status_of
-from lading.router.sockets import bind, holds, open_up, shut, take_over, turn_away
+from lading.router.process import address_of, become, claim, detach, log, status_of
+from lading.router.sockets import bind, holds, holds_all, open_up, shut, take_over, turn_away
 
 API = "traefik"  # the name Traefik gives the entry point of its own API
 LOADED = "/api/http/middlewares/lading-loaded@file"  # stands in every file of routes
@@ -31,6 +31,7 @@ LETTING_GO = 1.0  # seconds until a router that ends must have closed its copies
 AGAIN_AFTER = 0.5  # seconds until what the system refused is tried again
 BACK_OFF_LIMIT = 1.0  # seconds between starts of a router that keeps dying
 ANOTHER_HOLDS = 3  # exit status
+SOURCE = str(Path(__file__).parent)  # tells which installation this runs from
 
 Process = tuple[int, int]
 
@@ -40,6 +41,7 @@ class Holder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.service = ""  # the unit that this process is the service of
         self.config: dict[str, Any] = {}
         self.sockets: dict[str, socket.socket] = {}
         self.missing: dict[str, str] = {}
@@ -60,14 +62,13 @@ class Holder:
 
     # life
 
-    def run(self, ready: int) -> None:
-        """Serve until SIGTERM; write one byte to the file descriptor ``ready`` once requests are served."""
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM; call ``ready`` once requests are served."""
         signal.set_wakeup_fd(self._wake_in.fileno())
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         self.start()
-        os.write(ready, b"1")
-        os.close(ready)
+        ready()
         while not self.ending():
             try:
                 self.act()
@@ -101,13 +102,13 @@ class Holder:
         """Bring up sockets and router, taking over what an earlier holder left running."""
         self.config = read_json(self.root / "holder-config.json")
         before = read_json(self.root / "holder.json")
-        left = self.left_by(before)
+        left = left_running(before, "router")
         if left is not None:
             self.adopt(left, before)
             self.shared = set(before.get("sockets", {})) - set(self.sockets)
         self.bind_all(patience=OWN_PORT_PATIENCE)
         self.shared.clear()
-        self.pages.open(before.get("pages", 0), self.page_left_by(before))
+        self.pages.open(before.get("pages", 0), left_running(before, "pager"))
         self.pages.wanted = bool(self.config["pages"])
         self.pages.adopt()
         if left is not None and self.router == left and self.template == self.wanted_template():
@@ -116,29 +117,22 @@ class Holder:
         else:
             self.replace(old=left)
 
-    def left_by(self, before: dict[str, Any]) -> Process | None:
-        """Return the Traefik process an earlier holder left running."""
-        if before.get("boot") != boot_id():
-            return None
-        pid, started = before.get("router", (0, None))
-        return (pid, started) if is_running(pid, started) else None
-
-    def page_left_by(self, before: dict[str, Any]) -> Process | None:
-        """Return the process of the maintenance page that an earlier holder left running."""
-        pid, started = before.get("pager") or (0, None)
-        return (pid, started) if before.get("boot") == boot_id() and started is not None else None
-
     def adopt(self, left: Process, before: dict[str, Any]) -> None:
         """Take over the sockets of a running Traefik; when all came along, Traefik itself stays."""
-        found = take_over(left[0])
+        found = self.taken(left[0], before)
         for name, port in before.get("sockets", {}).items():
             if port in found:
                 self.sockets[name] = found.pop(port)
         self.api = found.pop(before.get("api", 0), None)
         for other in found.values():
             other.close()
-        if self.sockets and set(self.sockets) == set(before.get("sockets", {})):
+        complete = self.sockets and set(self.sockets) == set(before.get("sockets", {}))
+        if complete and holds_all(left[0], self.sockets.values()):
             self.router, self.api_port, self.template = left, before["api"], before["template"]
+
+    def taken(self, pid: int, before: dict[str, Any]) -> dict[int, socket.socket]:  # noqa: ARG002  (for who has more)
+        """Return the listening sockets that can be had of a running router, by port."""
+        return take_over(pid)
 
     def reload(self) -> None:
         """Read the configuration again and start a new router beside the old one if anything changed."""
@@ -185,12 +179,16 @@ class Holder:
         """Bind one port, trying until the deadline while another program has it; return why it cannot be had."""
         while name not in self.sockets:
             try:
-                self.sockets[name] = bind(host, port, beside=name in self.shared)
+                self.sockets[name] = self.listen(name, host, port)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                     return error.strerror or str(error)
                 time.sleep(0.05)
         return ""
+
+    def listen(self, name: str, host: str, port: int) -> socket.socket:
+        """Listen on an address; raise OSError when it cannot be had."""
+        return bind(host, port, beside=name in self.shared)
 
     # the router process
 
@@ -206,6 +204,8 @@ class Holder:
         """Start a router; once it has loaded the routes, end ``old``. New connections wait meanwhile."""
         before = self.router, self.api, self.api_port, self.template
         shut(self.sockets.values())
+        if old is None:
+            turn_away(self.sockets.values())
         self.spawn(beside=old is not None)
         loaded = self.await_loaded()
         if old is not None and old == before[0] and not loaded and is_running(*old):
@@ -303,6 +303,8 @@ class Holder:
         state = {
             "boot": boot_id(),
             "protocol": PROTOCOL,
+            "service": self.service,
+            "source": SOURCE,
             "holder": (os.getpid(), start_time(os.getpid())),
             "router": self.router,
             "api": self.api_port,
@@ -325,10 +327,7 @@ class Holder:
 def main(arguments: list[str]) -> int:
     """Start the holder of the root given as only argument; return once it serves."""
     root = Path(arguments[0]).resolve()
-    lock = os.open(root / "holder.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if claim(root) is None:
         return ANOTHER_HOLDS
     told, ready = os.pipe()
     if os.fork():
@@ -336,7 +335,12 @@ def main(arguments: list[str]) -> int:
         return 0 if os.read(told, 1) else 1
     os.close(told)
     detach(root / "holder.log")
-    Holder(root).run(ready)
+
+    def tell() -> None:
+        os.write(ready, b"1")
+        os.close(ready)
+
+    Holder(root).run(tell)
     return 0
 
 

@@ -32,6 +32,14 @@ def is_running(pid: int, started: int | None) -> bool:
     return pid > 0 and started is not None and start_time(pid) == started
 
 
+def left_running(before: dict[str, Any], what: str) -> tuple[int, int] | None:
+    """Return a process of an earlier holder's state that runs on, such as its ``router``."""
+    if not before.get(what) or before.get("boot") != boot_id():
+        return None
+    pid, started = before[what]
+    return (pid, started) if is_running(pid, started) else None
+
+
 def write_whole(path: Path, data: bytes, *, scratch: Path | None = None) -> None:
     """Replace a file so that a reader, or a crash, sees the old bytes or the new, never a part.
 

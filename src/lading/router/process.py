@@ -1,6 +1,7 @@
 """Becoming Traefik, going into the background, asking the API one thing: standard library only, for the holder."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -67,3 +68,13 @@ def detach(out: Path) -> None:
     for target, source in ((0, nothing), (1, file), (2, file)):
         os.dup2(source, target)
     os.chdir("/")
+
+
+def claim(root: Path) -> int | None:
+    """Become the one holder of a root while this process lives; None when another one is."""
+    lock = os.open(root / "holder.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    return lock

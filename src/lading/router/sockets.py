@@ -11,6 +11,8 @@ import socket
 import struct
 from collections.abc import Iterable
 
+from lading.router.activation import listens
+
 BACKLOG = 4096
 SYS_PIDFD_GETFD = 438
 SO_ATTACH_FILTER = 26
@@ -98,16 +100,26 @@ def allow_take_over() -> None:
 
 def holds(pid: int, sockets: Iterable[socket.socket]) -> bool:
     """Tell whether a process still has one of these sockets open."""
-    links = {f"socket:[{os.fstat(sock.fileno()).st_ino}]" for sock in sockets}
-    try:
-        names = os.listdir(f"/proc/{pid}/fd")
-    except OSError:  # it has ended
-        return False
-    for name in names:
-        with contextlib.suppress(OSError):  # closed while we looked
-            if os.readlink(f"/proc/{pid}/fd/{name}") in links:
-                return True
-    return False
+    return bool(_links(sockets) & _open_in(pid))
+
+
+def holds_all(pid: int, sockets: Iterable[socket.socket]) -> bool:
+    """Tell whether a process has every one of these sockets open."""
+    return _links(sockets) <= _open_in(pid)
+
+
+def _links(sockets: Iterable[socket.socket]) -> set[str]:
+    return {f"socket:[{os.fstat(sock.fileno()).st_ino}]" for sock in sockets}
+
+
+def _open_in(pid: int) -> set[str]:
+    """Return what a process has open; nothing of one that has ended, or that cannot be looked into."""
+    found: set[str] = set()
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):  # closed while we looked
+                found.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return found
 
 
 def take_over(pid: int) -> dict[int, socket.socket]:
@@ -136,8 +148,7 @@ def take_over(pid: int) -> dict[int, socket.socket]:
 
 def _keep_if_listening(number: int, found: dict[int, socket.socket]) -> None:
     sock = socket.socket(fileno=number)
-    internet = sock.family in (socket.AF_INET, socket.AF_INET6)
-    if internet and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+    if listens(sock):
         os.set_inheritable(number, False)
         found[sock.getsockname()[1]] = sock
     else:

@@ -22,6 +22,7 @@ from lading.client.hosts.keys import key_of, middle_of
 from lading.client.hosts.known import forget, known, remember
 from lading.client.hosts.look import LOOK, Facts, ahead, differences, pythons
 from lading.client.hosts.removal import removal_steps
+from lading.client.hosts.router import LISTEN, RUN_TEXT, SERVICE_TEXT, socket_text
 from lading.client.hosts.setup import cargo
 from lading.client.hosts.step import Step
 from lading.client.hosts.steps import RUN, SERVICE, SUPERVISE, Wanted, steps, upgrade_steps
@@ -44,6 +45,13 @@ READY = {
     "settings_group": "yes",
     "systemd": "yes",
     "unit": hashlib.sha256(SERVICE.encode()).hexdigest(),
+    "router_listen": " ".join(LISTEN),
+    "router_socket": hashlib.sha256(socket_text(LISTEN).encode()).hexdigest(),
+    "router_service": hashlib.sha256(SERVICE_TEXT.encode()).hexdigest(),
+    "router_run": hashlib.sha256(RUN_TEXT.encode()).hexdigest(),
+    "router_mark": "lading-router",
+    **{f"router_{kind}_enabled": "enabled" for kind in ("socket", "service")},
+    **{f"router_{kind}_state": "active" for kind in ("socket", "service")},
     "run": hashlib.sha256(RUN.encode()).hexdigest(),
     "unit_enabled": "enabled",
     "agent_pid": "77",
@@ -88,6 +96,28 @@ def test_a_new_machine_needs_every_step() -> None:
     assert "docker.io" in plan[1].script
 
 
+def test_systemd_gets_units_for_the_router_before_the_agent_starts() -> None:
+    """The agent finds them and starts the router by them; without a free port for host names there is no socket."""
+    plan = {step.name: step for step in steps(facts(NEW, systemd="yes"), WANTED)}
+    assert list(plan)[-3:] == ["service", "router", "agent"]
+    script = plan["router"].script
+    assert "ListenStream=0.0.0.0:80\nListenStream=0.0.0.0:443\n" in script
+    assert script.index("daemon-reload") < script.index("/var/lib/lading/router/service")
+    (taken,) = (step for step in steps(facts(NEW, systemd="yes", port_80="nginx"), WANTED) if step.name == "router")
+    assert "ListenStream" not in taken.script
+    broken = {name: value for name, value in READY.items() if name != "router_listen"}
+    with pytest.raises(LadingError, match=r"agent\.toml"):
+        steps(facts(broken), WANTED)
+
+
+def test_ports_that_change_are_given_up_before_they_are_held_anew() -> None:
+    """systemd starts no socket under a service that runs; any other change leaves what serves alone."""
+    for other, stops in (({"router_listen": "0.0.0.0:8080"}, True), ({"router_run": "older"}, False)):
+        (step,) = (step for step in steps(facts(READY, **other), WANTED) if step.name == "router")
+        assert ("systemctl stop" in step.script) == stops
+        assert ("away for a moment" in step.text) == stops
+
+
 def test_who_wants_no_containers_gets_no_docker() -> None:
     """An engine is neither installed nor touched."""
     assert not {"docker", "engine"} & {step.name for step in steps(facts(NEW), WANTED._replace(docker=False))}
@@ -118,6 +148,12 @@ def test_a_host_that_is_ready_needs_none() -> None:
         ({"unit_enabled": ""}, ["service", "agent"]),
         ({"unit": "that of an older version"}, ["service"]),
         ({"run": "that of an older version"}, ["service"]),
+        ({"router_service": "that of an older version"}, ["router"]),
+        ({"router_run": "that of an older version"}, ["router"]),
+        ({"router_mark": ""}, ["router"]),
+        ({"router_socket_enabled": "disabled"}, ["router"]),
+        ({"router_listen": "0.0.0.0:8080"}, ["router"]),
+        ({"router_listen": ""}, ["router"]),
         ({"systemd": "", "unit_enabled": ""}, ["service", "agent"]),
         ({"systemd": "", "unit_enabled": "", "supervisor": "9"}, []),
     ],
@@ -159,7 +195,7 @@ def test_an_upgrade_touches_neither_users_nor_settings() -> None:
     """It brings Lading to the client's version and starts the agent from it."""
     before = "/opt/lading/0.0.9-a/bin/python"
     plan = upgrade_steps(facts(READY, installed="0.0.9-a", agent_from=before, members="", key=""), WANTED)
-    assert [step.name for step in plan] == ["python", "lading", "service", "agent"]
+    assert [step.name for step in plan] == ["python", "lading", "service", "router", "agent"]
     assert needed(plan) == ["lading", "agent"]
     assert "systemctl restart" in plan[-1].script
 
@@ -179,7 +215,7 @@ def test_a_port_of_somebody_else_is_left_to_them(port: int) -> None:
 def test_removing_takes_what_was_made_and_no_data() -> None:
     """Users, groups and data that Lading did not make, or was not told to remove, stay."""
     plan = {step.name: step for step in removal_steps(facts(READY, made="group:lading user:deploy"), data=False)}
-    assert list(plan) == ["service", "serving", "user", "group", "engine", "data", "lading"]
+    assert list(plan) == ["service", "serving", "router", "user", "group", "engine", "data", "lading"]
     assert not plan["data"].needed
     assert "/var/lib/lading" not in plan["lading"].script
     kept = {step.name: step for step in removal_steps(facts(READY, made=""), data=True)}
@@ -246,13 +282,19 @@ def test_a_key_with_quotes_stays_a_word() -> None:
 def test_the_service_leaves_what_is_served_alone(tmp_path: Path) -> None:
     """Stopping the unit ends the agent and not its instances; systemd finds nothing wrong with it."""
     assert "KillMode=process" in SERVICE
+    assert "KillMode=process" in SERVICE_TEXT
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    unit = tmp_path / "lading-agent.service"
-    unit.write_text(SERVICE.replace("/opt/lading/run", "/bin/true"))
-    words = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)]
+    for name, text in {
+        "lading-agent.service": SERVICE,
+        "lading-router.service": SERVICE_TEXT,
+        "lading-router.socket": socket_text(LISTEN),
+    }.items():
+        unit = tmp_path / name
+        unit.write_text(text.replace("/opt/lading/run-router", "/bin/true").replace("/opt/lading/run", "/bin/true"))
+    words = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *map(str, tmp_path.iterdir())]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert [line for line in done.stderr.splitlines() if unit.name in line] == []
+    assert [line for line in done.stderr.splitlines() if "lading-" in line] == []
 
 
 def test_a_look_at_this_machine_finds_what_is_here() -> None:
@@ -307,6 +349,10 @@ def test_a_good_host_has_no_findings() -> None:
         ({"unit_enabled": "disabled"}, "service", "service-off"),
         ({"systemd": "", "supervisor": "9"}, "service", "service-until-boot"),
         ({"systemd": ""}, "service", "service-off"),
+        ({"router_service": ""}, "router", "router-unit"),
+        ({"router_socket_enabled": "disabled"}, "router", "router-unit"),
+        ({"router_service_state": "failed"}, "router", "router-unit"),
+        ({"router_listen": "127.0.0.1:80"}, "router", "router-unit"),
         ({"members": ""}, "users", "nobody-deploys"),
         ({"engine": "", "dockerd": ""}, "engine", "engine-none"),
         ({"engine": "", "engine_silent": "no such socket"}, "engine", "engine-none"),

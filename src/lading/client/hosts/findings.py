@@ -6,7 +6,8 @@ What the agent itself finds (disk, memory, files, journal, instances) is asked o
 from collections.abc import Iterator
 
 from lading.client.hosts.engine import KEEPER
-from lading.client.hosts.look import GROUP, HOME, PLACE, Facts, is_newer
+from lading.client.hosts.look import GROUP, HOME, PLACE, ROUTER, Facts, is_newer
+from lading.client.hosts.router import OURS, SERVICE, SOCKET, digest, listens, socket_text
 from lading.doctor.engine import EngineSeen
 from lading.doctor.engine import look as look_at_engine
 from lading.doctor.finding import Finding, found, well
@@ -63,10 +64,33 @@ def _agent(facts: Facts) -> Iterator[Finding]:
         )
     else:
         yield found("service-off", "service", "nothing starts it again when it ends, or after a reboot", ADD)
+    if facts.has("systemd") and facts.has("installed"):
+        yield _router(facts)
     if facts.get("members"):
         yield well("users", f"{facts.get('members')} may ask the agent, by the group {GROUP}")
     else:
         yield found("nobody-deploys", "users", f"nobody but root may ask the agent: {GROUP} has no users", ADD)
+
+
+def _router(facts: Facts) -> Finding:
+    """Return whether systemd holds the router's ports and keeps it running."""
+    kinds = ("socket", "service") if facts.get("router_listen") else ("service",)
+    for kind in kinds:
+        unit = SOCKET if kind == "socket" else SERVICE
+        if not facts.has(f"router_{kind}"):
+            return found("router-unit", "router", f"{unit} is not there", ADD)
+        if facts.get(f"router_{kind}_enabled") != "enabled":
+            return found("router-unit", "router", f"{unit} is not enabled: a reboot ends it", ADD)
+        state = facts.get(f"router_{kind}_state")
+        if state != "active":
+            # The socket's service must not run while its socket comes up.
+            again = f"systemctl stop {SERVICE}; systemctl start {' '.join(f'{ROUTER}.{one}' for one in kinds)}"
+            return found("router-unit", "router", f"{unit} is {state}", f"{again}; its log: journalctl -u {unit}")
+    if len(kinds) > 1 and facts.get("router_socket") != digest(socket_text(listens(facts))):
+        return found("router-unit", "router", f"{SOCKET} does not hold what agent.toml names", ADD)
+    return well(
+        "router", "systemd holds its ports and keeps it running" if len(kinds) > 1 else "systemd keeps it running"
+    )
 
 
 def _engine(facts: Facts) -> Iterator[Finding]:
@@ -96,7 +120,7 @@ def _machine(facts: Facts) -> Iterator[Finding]:
 def _network(facts: Facts) -> Iterator[Finding]:
     for port in (80, 443):
         owner = facts.get(f"port_{port}")
-        if owner and owner not in ("traefik", "python3", "python"):
+        if owner and owner not in OURS:
             remedy = f"end {owner} there, or choose another port: http_port, https_port in {HOME}/agent.toml"
             yield found("port-foreign", f"port {port}", f"belongs to {owner}", remedy)
         else:

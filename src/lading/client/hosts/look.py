@@ -15,6 +15,7 @@ PLACE = "/opt/lading"
 HOME = SYSTEM_HOME
 GROUP = "lading"
 UNIT = "lading-agent.service"
+ROUTER = "lading-router"
 LOOK_TIMEOUT = 60.0  # seconds a look may take
 
 # Asks the engine itself, as its command line may not be installed; prints nothing where none answers.
@@ -41,6 +42,20 @@ else:
     print(f"engine_root={root}")
     at = os.statvfs(root)
     print(f"engine_disk={at.f_bavail * at.f_frsize // 1024}")
+"""
+
+# Where the router is to listen for host names, by the agent's settings; prints nothing where they cannot be read.
+LISTEN = r"""
+import sys, tomllib
+try:
+    with open(sys.argv[1] + "/agent.toml", "rb") as file:
+        router = tomllib.load(file).get("router", {})
+    host = router.get("http_host", "0.0.0.0")
+    host = f"[{host}]" if ":" in host else host
+    ports = [router[name] for name in ("http_port", "https_port") if name in router]
+    print("router_listen=" + " ".join(f"{host}:{port}" for port in ports))
+except (OSError, ValueError, AttributeError):
+    pass
 """
 
 # Plain sh, as a new machine may have nothing else; every line it prints is NAME=VALUE.
@@ -76,6 +91,15 @@ if [ -e /etc/systemd/system/$UNIT ]; then
     say unit "$(sha256sum </etc/systemd/system/$UNIT | cut -d' ' -f1)"
     say unit_enabled "$(systemctl is-enabled $UNIT 2>/dev/null)"
 fi
+for kind in socket service; do
+    file=/etc/systemd/system/$ROUTER.$kind
+    [ -e "$file" ] || continue
+    say router_$kind "$(sha256sum <"$file" | cut -d' ' -f1)"
+    say router_${kind}_enabled "$(systemctl is-enabled $ROUTER.$kind 2>/dev/null)"
+    say router_${kind}_state "$(systemctl is-active $ROUTER.$kind 2>/dev/null)"
+done
+say router_mark "$(cat $HOME_OF_AGENT/router/service 2>/dev/null)"
+say router_run "$(cat $PLACE/run-router 2>/dev/null | sha256sum | cut -d' ' -f1)"
 say run "$(cat $PLACE/run 2>/dev/null | sha256sum | cut -d' ' -f1)"
 say made "$(cat $PLACE/made 2>/dev/null | tr '\n' ' ')"
 pid=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' $HOME_OF_AGENT/agent.json 2>/dev/null)
@@ -94,11 +118,17 @@ keeper=$(cat /run/lading-docker.pid 2>/dev/null)
 [ -n "$python" ] && "$python" - <<'END'
 @ASK@
 END
+[ -n "$python" ] && "$python" - "$HOME_OF_AGENT" <<'END'
+@LISTEN@
+END
 say disk_opt "$(df -Pk /opt 2>/dev/null | awk 'NR==2 {print $4}')"
 say clock "$(date +%s.%N)"
 say synchronized "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)"
 has ss && for port in 80 443; do
-    say port_$port "$(ss -Hltnp "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/\1/p' | head -1)"
+    owner=$(ss -Hltnp "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/\1/p' | head -1)
+    # What systemd listens on belongs to the unit that wants it.
+    held=$(systemctl list-sockets --no-legend --no-pager 2>/dev/null | awk -v at=":$port\$" '$1 ~ at {print $2}')
+    say port_$port "${held:-$owner}"
 done
 has ufw && say ufw "$(ufw status 2>/dev/null | tr '\n' ';')"
 has nft && say nft "$(nft list ruleset 2>/dev/null | grep -c 'policy drop')"
@@ -106,7 +136,7 @@ sshd=$(command -v sshd || echo /usr/sbin/sshd)
 asked='^(allowstreamlocalforwarding|disableforwarding|passwordauthentication) '
 [ -x "$sshd" ] && say sshd "$("$sshd" -T 2>/dev/null | grep -E "$asked" | tr '\n' ';')"
 exit 0
-""".replace("@ASK@", ASK)
+""".replace("@ASK@", ASK).replace("@LISTEN@", LISTEN)
 
 
 class Facts(NamedTuple):
@@ -176,6 +206,7 @@ def look(connection: Connection, account: str = "", key: str = "") -> Facts:
         "HOME_OF_AGENT": HOME,
         "GROUP": GROUP,
         "UNIT": UNIT,
+        "ROUTER": ROUTER,
         "ACCOUNT": account,
         "KEY": key,
     }

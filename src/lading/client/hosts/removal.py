@@ -2,6 +2,7 @@
 
 from lading.client.hosts.engine import removed_engine
 from lading.client.hosts.look import GROUP, HOME, PLACE, UNIT, Facts
+from lading.client.hosts.router import removed_router
 from lading.client.hosts.step import Step
 
 
@@ -12,6 +13,7 @@ def removal_steps(facts: Facts, *, data: bool) -> list[Step]:
     return [
         _service(facts),
         _serving(facts),
+        *((removed_router(facts),) if facts.has("systemd") else ()),
         *(_user(name) for name in users),
         _group(made),
         removed_engine(facts),

@@ -5,7 +5,8 @@ import shlex
 from typing import NamedTuple
 
 from lading.client.hosts.engine import engine_steps
-from lading.client.hosts.look import GROUP, HOME, PLACE, UNIT, Facts, differences, is_newer
+from lading.client.hosts.look import GROUP, HOME, PLACE, ROUTER, UNIT, Facts, differences, is_newer
+from lading.client.hosts.router import foreign, router_step
 from lading.client.hosts.step import Step, no_way
 
 RUN = f"""#!/bin/sh
@@ -29,8 +30,8 @@ done
 SERVICE = f"""[Unit]
 Description=Lading's agent
 Documentation=man:systemd.service(5)
-After=network-online.target
-Wants=network-online.target
+After=network-online.target docker.service {ROUTER}.service
+Wants=network-online.target {ROUTER}.service
 
 [Service]
 ExecStart={PLACE}/run
@@ -81,7 +82,7 @@ def steps(facts: Facts, wanted: Wanted) -> list[Step]:
         _lading(facts, wanted),
         *_people(facts, wanted),
         _settings(facts),
-        _service(facts),
+        *_services(facts),
         _agent(facts, wanted),
     ]
 
@@ -91,7 +92,12 @@ def upgrade_steps(facts: Facts, wanted: Wanted) -> list[Step]:
     _require(facts, wanted)
     if not facts.has("installed"):
         raise no_way("no Lading that host add has made is there", "lading host add ssh://root@HOST")
-    return [_python(facts), _lading(facts, wanted), _service(facts), _agent(facts, wanted)]
+    return [_python(facts), _lading(facts, wanted), *_services(facts), _agent(facts, wanted)]
+
+
+def _services(facts: Facts) -> list[Step]:
+    router = router_step(facts)
+    return [_service(facts), *([router] if router is not None else [])]
 
 
 def _python(facts: Facts) -> Step:
@@ -200,8 +206,7 @@ def _settings(facts: Facts) -> Step:
         return Step("settings", f"add group to {file}", f"sed -i '1i group = \"{GROUP}\"' {file}")
     text = SETTINGS
     what = f"write {file}: group {GROUP}, ports 80 and 443 for host names"
-    owners = {port: facts.get(f"port_{port}") for port in (80, 443)}
-    if taken := [f"port {port} belongs to {owner}" for port, owner in owners.items() if owner not in ("", "traefik")]:
+    if taken := foreign(facts):
         text = SETTINGS.partition("\n[router]")[0] + "\n"
         what = f"write {file}: group {GROUP}; {' and '.join(taken)}, so none for host names"
     script = f"mkdir -p {HOME}\nchmod 711 {HOME}\ncat >{file} <<'END'\n{text}END\necho settings:{file} >>{PLACE}/made"
