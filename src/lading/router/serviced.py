@@ -37,6 +37,8 @@ class Serviced(Holder):
                 self.let_go()
                 super().start()
                 return
+            # Whoever waits for the router must not wait for the agent, which may be ordered after it.
+            self.manager.ready()
             self.wait(CONFIG_POLL)
 
     def let_go(self) -> None:

@@ -31,7 +31,7 @@ SERVICE_TEXT = f"""[Unit]
 Description=Lading's router
 Documentation=man:systemd.service(5)
 After=network-online.target {SOCKET}
-Wants=network-online.target
+Wants=network-online.target {SOCKET}
 StartLimitIntervalSec=0
 
 [Service]
@@ -41,7 +41,7 @@ ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=200ms
 KillMode=process
-TimeoutStartSec=infinity
+TimeoutStartSec=60s
 TimeoutStopSec=60s
 FileDescriptorStoreMax=1024
 LimitNOFILE=1048576

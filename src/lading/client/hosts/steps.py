@@ -26,12 +26,13 @@ while :; do
 done
 """
 
-# KillMode: instances and the router outlive the agent, so that it can be restarted while they serve.
+# KillMode: instances outlive the agent, so that it can be restarted while they serve. It starts the router by its own
+# units, after it has moved one to them that runs, so nothing here may.
 SERVICE = f"""[Unit]
 Description=Lading's agent
 Documentation=man:systemd.service(5)
 After=network-online.target docker.service {ROUTER}.service
-Wants=network-online.target {ROUTER}.service
+Wants=network-online.target
 
 [Service]
 ExecStart={PLACE}/run
