@@ -22,10 +22,9 @@ async function forge() {
   if (made.problems) return;
   await api.forge(made.id);
   watch(made);
-  await list();
 }
 
-/** Follow a workspace's story to its end; then its files can be looked at. */
+/** Follow a workspace's story to its end; then one can look at its files. */
 function watch({ id, name, plan }) {
   leave();
   let done = 0;
@@ -33,10 +32,14 @@ function watch({ id, name, plan }) {
     say(`${name}: ${told(done, plan.length)}`);
     Object.assign(of("progress"), { value: done, max: plan.length });
   };
-  of("story").replaceChildren();
-  tell();
   const story = new EventSource(api.eventsUrl(id));
   leave = () => story.close();
+  // A stream that ends early, as in a rollout, is opened again by the browser and tells all from the beginning.
+  story.onopen = () => {
+    done = 0;
+    of("story").replaceChildren();
+    tell();
+  };
   story.addEventListener("file", (event) => {
     done += 1;
     item("story", JSON.parse(event.data).path);
@@ -45,26 +48,36 @@ function watch({ id, name, plan }) {
   story.addEventListener("end", () => {
     story.close();
     look(id);
+    list().catch((error) => say(error.message));
   });
 }
 
+/** Open a workspace's shell. */
 function look(id) {
   const socket = new WebSocket(api.shellUrl(id, location.href));
   const [said, run] = of("line").elements;
   const ready = (yes) => {
     said.disabled = run.disabled = !yes;
   };
-  leave = () => socket.close();
-  of("shell").textContent = "";
-  socket.onopen = () => ready(true);
-  socket.onclose = () => ready(false);
-  socket.onmessage = (event) => {
-    of("shell").textContent += `${event.data}\n`;
+  const show = (text) => {
+    of("shell").textContent += `${text}\n`;
     of("shell").scrollTop = of("shell").scrollHeight;
   };
+  of("shell").textContent = "";
+  socket.onopen = () => ready(true);
+  socket.onclose = () => {
+    ready(false);
+    show("The connection has ended. Open the workspace again to go on.");
+  };
+  leave = () => {
+    socket.onclose = null;
+    socket.close();
+    ready(false);
+  };
+  socket.onmessage = (event) => show(event.data);
   of("line").onsubmit = (event) => {
     event.preventDefault();
-    of("shell").textContent += `$ ${said.value}\n`;
+    show(`$ ${said.value}`);
     socket.send(said.value);
     said.value = "";
   };

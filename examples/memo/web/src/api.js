@@ -1,5 +1,6 @@
 // The API is a path of the same origin, whatever the environment: nothing of it is built in.
 const API = "/api";
+const REFUSED_PAUSE = 2000; // milliseconds before a stream that was refused is asked for again
 
 /** What the API refused, in words for whoever sees it. */
 export class Refused extends Error {
@@ -38,14 +39,30 @@ export const attachments = (number) => ask(`/memos/${number}/attachments`);
 export const attach = (number, file) =>
   ask(`/memos/${number}/attachments/${encodeURIComponent(file.name)}`, { method: "PUT", body: file });
 
-/** Call back once a memo is scored, by the stream of its events; return what ends the waiting. */
-export function whenScored(number, callback) {
-  const events = new EventSource(`${API}/memos/${number}/events`);
-  events.addEventListener("end", (told) => {
+/**
+ * Call back once a memo is scored, by the stream of its events; return what ends the waiting.
+ *
+ * A stream that breaks is opened again by the browser, one that was refused is not.
+ */
+export function whenScored(number, callback, { Stream = EventSource, wait = setTimeout } = {}) {
+  let events;
+  let over = false;
+  const open = () => {
+    if (over) return;
+    events = new Stream(`${API}/memos/${number}/events`);
+    events.addEventListener("end", (told) => {
+      events.close();
+      callback(JSON.parse(told.data));
+    });
+    events.onerror = () => {
+      if (events.readyState === Stream.CLOSED) wait(open, REFUSED_PAUSE);
+    };
+  };
+  open();
+  return () => {
+    over = true;
     events.close();
-    callback(JSON.parse(told.data));
-  });
-  return () => events.close();
+  };
 }
 
 /** Return the address at which scores are told as they are given. */

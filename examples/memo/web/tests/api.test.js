@@ -30,6 +30,34 @@ test("a file goes as it is, under its name", async () => {
   assert.deepEqual([asked[0].method, asked[0].url], ["PUT", "/api/memos/7/attachments/a%20plan.txt"]);
 });
 
+class Stream extends EventTarget {
+  static CLOSED = 2;
+  static all = [];
+  readyState = 0;
+  constructor(url) {
+    super();
+    this.url = url;
+    Stream.all.push(this);
+  }
+  close() {
+    this.readyState = Stream.CLOSED;
+  }
+}
+
+test("whoever waits for a score asks again where the stream is refused, and ends it once there is one", () => {
+  const told = [];
+  let again;
+  api.whenScored(7, (memo) => told.push(memo.score), { Stream, wait: (open) => (again = open) });
+  Stream.all[0].onerror();
+  assert.equal(again, undefined);
+  Stream.all[0].close();
+  Stream.all[0].onerror();
+  again();
+  assert.equal(Stream.all[1].url, "/api/memos/7/events");
+  Stream.all[1].dispatchEvent(new MessageEvent("end", { data: '{"score": 70}' }));
+  assert.deepEqual([told, Stream.all[1].readyState], [[70], Stream.CLOSED]);
+});
+
 test("what is refused is said in words", async () => {
   answering(404, { detail: "there is no memo 9" });
   await assert.rejects(api.memo(9), { status: 404, message: "there is no memo 9" });
