@@ -179,21 +179,40 @@ HOOK
         --change 'ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' "$work/nginx.tar" "$1" >/dev/null
 }
 
+obtain() { # obtain: every image that is named, one after the other
+    local image
+    for image in "$@"; do
+        if docker image inspect "$image" >/dev/null 2>&1; then
+            echo "$image: is there"
+        elif timeout 20 docker pull --quiet "$image" >/dev/null 2>&1; then
+            echo "$image: pulled"
+        else
+            case "$image" in
+                python:3.11-slim) python "$image" ;;
+                debian:bookworm-slim) debian ;;
+                postgres:17) postgres "$image" ;;
+                redis:7-alpine) redis "$image" ;;
+                node:22-slim) node "$image" ;;
+                "$nginx") nginx "$image" ;;
+                *) echo "base_images: $image cannot be pulled, and there is no recipe for it; there is one for: $known" >&2; exit 1 ;;
+            esac
+            echo "$image: made"
+        fi
+    done
+}
+
+# Those that are built on one another in one row, the others beside them: most of the time they wait for packages.
+on_debian=() others=()
 for image in "${images[@]}"; do
-    if docker image inspect "$image" >/dev/null 2>&1; then
-        echo "$image: is there"
-    elif timeout 20 docker pull --quiet "$image" >/dev/null 2>&1; then
-        echo "$image: pulled"
-    else
-        case "$image" in
-            python:3.11-slim) python "$image" ;;
-            debian:bookworm-slim) debian ;;
-            postgres:17) postgres "$image" ;;
-            redis:7-alpine) redis "$image" ;;
-            node:22-slim) node "$image" ;;
-            "$nginx") nginx "$image" ;;
-            *) echo "base_images: $image cannot be pulled, and there is no recipe for it; there is one for: $known" >&2; exit 1 ;;
-        esac
-        echo "$image: made"
-    fi
+    case "$image" in
+        debian:* | python:* | node:*) on_debian+=("$image") ;;
+        *) others+=("$image") ;;
+    esac
 done
+obtain "${on_debian[@]}" &
+beside=$!
+obtain "${others[@]}" &
+failed=0
+wait "$!" || failed=1
+wait "$beside" || failed=1
+exit "$failed"
