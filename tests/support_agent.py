@@ -21,6 +21,7 @@ from lading.agent.answers import About
 from lading.agent.api.app import create_app
 from lading.agent.backing import Backing
 from lading.agent.bills import Bills
+from lading.agent.bringing import Bringing
 from lading.agent.changes import Changes
 from lading.agent.down import Downs
 from lading.agent.gatekeeper import Gatekeeper
@@ -44,7 +45,7 @@ from lading.engine.context import Locks
 from lading.model.errors import LadingError
 from lading.model.interface import API_VERSION, SOCKET
 from lading.model.manifest import Manifest
-from lading.model.release import Artifact, Release, artifact_digest, release_digest
+from lading.model.release import Artifact, Release, artifact_digest, backing_name, release_digest
 from lading.ports.sources.memory import MemorySources
 from lading.ports.stacks.memory import MemoryStacks
 from lading.ports.store.memory import make_layer
@@ -80,6 +81,7 @@ class MemoryAgent:
         self.rollouts = Rollouts(world, Gatekeeper(world, lambda: (keys.own(),)), self.changes, locks, self.sources)
         self.jobs = Jobs(world, locks, world.secrets.all_values)
         self.outputs = Outputs(world)
+        releases = ReleaseShelf(world.journal, world.store, self._build)
         self.service = AgentService(
             about=lambda: About(
                 name=name,
@@ -96,7 +98,7 @@ class MemoryAgent:
             changes=self.changes,
             journal=world.journal,
             store=world.store,
-            releases=ReleaseShelf(world.journal, world.store, self._build),
+            releases=releases,
             registries=Registries(world.store),
             bills=Bills(world.journal, world.signer, keys, world.clock),
             keys=keys,
@@ -106,7 +108,8 @@ class MemoryAgent:
             status=Status(world.journal, world.runtime, world.router, world.clock),
             maintenances=Maintenances(world, locks),
             downs=Downs(world, self.rollouts.admission, locks, self._data, self.jobs.end_all),
-            backing=Backing(world, self._data),
+            backing=Backing(world, self._data, home / "spool"),
+            bringing=Bringing(world, self.rollouts, releases),
             logs=InstanceLogs(world.journal, world.runtime, world.secrets),
             jobs=self.jobs,
             outputs=self.outputs,
@@ -129,28 +132,33 @@ class MemoryAgent:
             names = tuple(sorted(tar.getnames()))
         self.built.append(names)
         report(f"source  {len(names)} files")
-        layers = []
-        for role in ("environment", "source"):
-            layer, blob = make_layer(role, {role: f"{commit} {' '.join(names)}".encode()})
-            self.world.store.put(layer.digest, iter([blob]))
-            layers.append(layer)
-        platform = self.world.runtime.platform()
-        artifact = Artifact(
-            name="app",
-            kind="bundle",
-            digest=artifact_digest("bundle", platform, layers),
-            platform=platform,
-            layers=tuple(layers),
+        content = f"{commit} {' '.join(names)}"
+        programs = {"app": ("bundle", "environment", "source")} if manifest.build else {}
+        artifacts = tuple(self._artifact(name, kind, roles, content) for name, (kind, *roles) in programs.items())
+        artifacts += tuple(
+            self._artifact(backing_name(name), "image", ["config"], service.image)
+            for name, service in manifest.services.items()
+            if service.image is not None
         )
         return Release(
             project=manifest.project.name,
             version=version,
-            digest=release_digest((artifact,), manifest, {}),
-            artifacts=(artifact,),
+            digest=release_digest(artifacts, manifest, {}),
+            artifacts=artifacts,
             manifest=manifest.frozen(),
             commit=commit,
             created=self.world.clock.now(),
         )
+
+    def _artifact(self, name: str, kind: str, roles: list[str], content: str) -> Artifact:
+        layers = []
+        for role in roles:
+            layer, blob = make_layer(role, {role: content.encode()})
+            self.world.store.put(layer.digest, iter([blob]))
+            layers.append(layer)
+        platform = self.world.runtime.platform()
+        digest = artifact_digest(kind, platform, layers)
+        return Artifact(name=name, kind=kind, digest=digest, platform=platform, layers=tuple(layers))
 
     @contextmanager
     def serving(self) -> Iterator["MemoryAgent"]:

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from lading.model.bill import Envelope
-from lading.model.manifest import Database, Environment
+from lading.model.manifest import Database, Environment, Manifest, Service
 
 RolloutKind = Literal["deploy", "promote", "rollback", "rotate"]
 
@@ -50,7 +50,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackingAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a project needs of a local environment to be worked on: its databases and volumes, by name.
+    """What a project needs of a local environment to be worked on: its databases, volumes, backing services.
 
     ``table`` is the environment's table of the client's manifest.
     """
@@ -58,3 +58,17 @@ class BackingAsked(msgspec.Struct, frozen=True, kw_only=True):
     databases: dict[str, Database] = {}
     volumes: tuple[str, ...] = ()
     table: Environment = Environment()
+    services: dict[str, Service] = {}
+
+
+class BringRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be brought up behind a local environment: what Lading runs beside the programs of this manifest.
+
+    ``requested_by`` is a person, for the journal.
+    """
+
+    manifest: Manifest
+    table: Environment = Environment()
+    project: str = ""
+    environment: str = ""
+    requested_by: str = ""

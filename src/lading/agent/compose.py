@@ -12,6 +12,7 @@ from lading import __version__
 from lading.agent.answers import About
 from lading.agent.backing import Backing
 from lading.agent.bills import Bills
+from lading.agent.bringing import Bringing
 from lading.agent.changes import Changes
 from lading.agent.doctoring import Clinic
 from lading.agent.down import Downs
@@ -159,13 +160,14 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         certificates=router.certificates,
         engine=lambda: engine_seen(engine, needed=containers.in_use),
     )
+    releases = ReleaseShelf(journal, store, _builder(home, store, secrets, engine))
     service = AgentService(
         about=about,
         rollouts=rollouts,
         changes=changes,
         journal=journal,
         store=store,
-        releases=ReleaseShelf(journal, store, _builder(home, store, secrets, engine)),
+        releases=releases,
         registries=Registries(store),
         bills=Bills(journal, world.signer, keys, clock),
         keys=keys,
@@ -177,7 +179,8 @@ def compose(place: Home, environ: Mapping[str, str] = os.environ) -> Composition
         status=status,
         maintenances=Maintenances(world, locks),
         downs=Downs(world, rollouts.admission, locks, lambda project, name: _data(home, project, name), jobs.end_all),
-        backing=Backing(world, lambda project, name: _data(home, project, name)),
+        backing=Backing(world, lambda project, name: _data(home, project, name), place.spool),
+        bringing=Bringing(world, rollouts, releases),
         logs=InstanceLogs(journal, runtime, secrets),
         jobs=jobs,
         outputs=outputs,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from lading.agent.answers import InstanceLog
+from lading.model.data_steps import StartBacking, StartDatabase
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.secret import Secret, redact
@@ -67,7 +68,8 @@ class InstanceLogs:
                 hint=f"lading history {environment}",
             )
         unit = rollout.plan.unit
-        return unit.instances if unit is not None else ()
+        backing = [step.spec for step in rollout.plan.steps if isinstance(step, StartBacking | StartDatabase)]
+        return (*(unit.instances if unit is not None else ()), *(spec for spec in backing if spec is not None))
 
 
 def _masked(lines: Sequence[str], known: Iterable[Secret]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from lading.agent.asking import BackingAsked, RolloutRequest, RunRequest
+from lading.agent.asking import BackingAsked, BringRequest, RolloutRequest, RunRequest
 from lading.manifest.unsupported import refuse_unsupported
 from lading.manifest.words import (
     CODE_RULE,
@@ -54,7 +54,17 @@ def check_backing(project: str, environment: str, asked: BackingAsked) -> None:
     problems += _named(NAME_PATTERN, NAME_RULE, "project", [project])
     problems += _named(NAME_PATTERN, NAME_RULE, "database", asked.databases)
     problems += _named(NAME_PATTERN, NAME_RULE, "volume", asked.volumes)
+    problems += _named(NAME_PATTERN, NAME_RULE, "service", asked.services)
     _refuse(f"what backs {environment!r}", problems)
+
+
+def check_bringing(request: BringRequest) -> None:
+    """Raise ``usage`` for names that are none, and for what an environment's table cannot ask."""
+    problems = [*_named(NAME_PATTERN, NAME_RULE, "environment", [request.environment])]
+    if request.manifest.project.name != request.project:
+        problems.append(f"the manifest is of {request.manifest.project.name}")
+    problems += [*_of_manifest(request.manifest), *_of_table(request.table)]
+    _refuse(f"what backs {request.environment!r}", problems)
 
 
 def check_run(request: RunRequest) -> None:

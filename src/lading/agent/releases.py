@@ -41,15 +41,18 @@ class ReleaseShelf:
 
     def build(self, source: Path, manifest: Manifest, version: str, commit: str, report: Report) -> Release:
         """Build a release, record it and return it. The same version with another digest is ``version-taken``."""
+        return self._journal.add_release(self.take(source, manifest, version, commit, report))
+
+    def take(self, source: Path, manifest: Manifest, version: str, commit: str, report: Report) -> Release:
+        """Build a release and return it without a record: for what is no release that anybody could deploy."""
         check_manifest(manifest, version)
         if not self._building.acquire(blocking=False):
             report("waiting for another build to end")
             self._building.acquire()
         try:
-            release = self._build(source, manifest, version, commit, report)
+            return self._build(source, manifest, version, commit, report)
         finally:
             self._building.release()
-        return self._journal.add_release(release)
 
     def take_over(self, project: str, version: str, release: Release) -> Release:
         """Record a release that another agent built; its blobs must be here already, its digest must be its own."""

@@ -1,6 +1,7 @@
 """Opens, explains and carries rollouts: between what a client asks and what the engine does."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -11,22 +12,34 @@ from lading.agent.gatekeeper import Gatekeeper
 from lading.agent.observing import observe, running
 from lading.agent.received import check_request, check_supported, refuse_dry_run
 from lading.agent.sourced import Sourced
+from lading.agent.ways_back import way_back
 from lading.engine.context import Locks
 from lading.engine.engine import Engine
 from lading.engine.world import World
-from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
+from lading.model.environment import Configuration, EnvironmentRecord, Observed
 from lading.model.errors import LadingError
 from lading.model.manifest import Environment
 from lading.model.plan import Canary, Cutover, Plan
 from lading.model.release import Release
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
-from lading.planner.plans import is_noop, plan_release, plan_rollback
+from lading.planner.plans import BACKING, is_noop, plan_release, plan_rollback
 from lading.planner.units import configure
 from lading.ports.journal.refusals import busy
 from lading.ports.sources import SecretSources
 
 _RANK = {"local": 0, "stage": 1, "production": 2}
+
+
+class _Place(Protocol):
+    """Which environment a rollout is asked for, and by whom."""
+
+    @property
+    def project(self) -> str: ...
+    @property
+    def environment(self) -> str: ...
+    @property
+    def requested_by(self) -> str: ...
 
 
 class Rollouts:
@@ -56,18 +69,34 @@ class Rollouts:
             if turned is not None:
                 return turned
             # First, so that preparing never writes over what a running rollout changes meanwhile.
-            self._check_free(request)
+            self._check_free(request, request.kind)
             prepared = _Preparation(self._world, self._gatekeeper, self._sourced, request, register=True)
             if prepared.nothing_to_do:
                 return None
-            rollout = self._world.journal.begin(
-                project=request.project,
-                environment=request.environment,
-                kind=request.kind,
-                requested_by=request.requested_by,
-                at=self._world.clock.now(),
-                plan=prepared.plan,
-            )
+            return self._begin(request, request.kind, prepared.plan)
+
+    def back(self, asked: _Place, prepare: Callable[[], Callable[[int], Plan] | None]) -> Rollout | None:
+        """Open a rollout of what backs an environment alone; None where ``prepare`` has no plan: nothing is to be done.
+
+        ``prepare`` is asked while nothing else of the environment can be opened. Raise ``busy`` only where there is
+        something to do.
+        """
+        with self.admission.of(f"{asked.project}/{asked.environment}"):
+            plan = prepare()
+            if plan is None:
+                return None
+            self._check_free(asked, BACKING)
+            return self._begin(asked, BACKING, plan)
+
+    def _begin(self, asked: _Place, kind: str, plan: Callable[[int], Plan]) -> Rollout:
+        rollout = self._world.journal.begin(
+            project=asked.project,
+            environment=asked.environment,
+            kind=kind,
+            requested_by=asked.requested_by,
+            at=self._world.clock.now(),
+            plan=plan,
+        )
         self._carriers.carry(rollout.id)
         return rollout
 
@@ -101,11 +130,11 @@ class Rollouts:
             if self._is_past_return(rollout):
                 raise _too_late(rollout)
 
-    def _check_free(self, request: RolloutRequest) -> None:
-        for rollout in self._unfinished(request):
-            raise busy(request.kind, rollout, self._world.clock.now())
+    def _check_free(self, asked: _Place, kind: str) -> None:
+        for rollout in self._unfinished(asked):
+            raise busy(kind, rollout, self._world.clock.now())
 
-    def _unfinished(self, request: RolloutRequest) -> Iterator[Rollout]:
+    def _unfinished(self, request: _Place) -> Iterator[Rollout]:
         for rollout in self._world.journal.unfinished():
             if (rollout.project, rollout.environment) == (request.project, request.environment):
                 yield rollout
@@ -195,7 +224,7 @@ class _Preparation:
 
     def _rollback(self, gatekeeper: Gatekeeper) -> Callable[[int], Plan]:
         record = self._known_record()
-        unit = _way_back(self._world, record, self._request.to)
+        unit = way_back(self._world, record, self._request.to)
         gatekeeper.check_return(unit.release, record, self._request.requested_by)
         observed = observe(self._world, record, unit.release, unit.configuration, register=False)
         return lambda _number: plan_rollback(unit, observed)
@@ -280,10 +309,11 @@ class _Preparation:
                 hint=f"lading up {request.environment}, or by name: lading deploy {request.environment} VERSION",
             )
         if record is None or record.serving is None:
+            serves = "serves nothing" if record is not None and record.history else "has never served"
             raise LadingError(
                 "nothing-to-return-to",
                 doing=f"{request.kind} in {request.environment}",
-                happened=f"{request.project} has never served in {request.environment} on this host",
+                happened=f"{request.project} {serves} in {request.environment} on this host",
                 hint=f"lading deploy {request.environment}",
             )
         return record
@@ -319,29 +349,3 @@ class _Preparation:
 
     def _running(self) -> frozenset[str]:
         return running(self._world)
-
-
-def _way_back(world: World, record: EnvironmentRecord, version: str | None) -> Pinned:
-    """Return the unit to go back to: the newest way back or, by name, the newest of that version."""
-    units = list(_history(world, record))
-    if version is not None and record.standby is not None:
-        # What was left by a rollback may still stand by: one returns to it by name, never by just going back.
-        units.append(record.standby)
-    for unit in units:
-        if version in (None, unit.release.version):
-            return unit
-    known = ", ".join(unit.release.version for unit in units) or "nothing"
-    raise LadingError(
-        "nothing-to-return-to",
-        doing=f"rollback of {record.name}",
-        happened=f"{version} never served here or was pruned" if version else "there is no earlier release",
-        now=f"{record.name} serves {record.serving.release.version if record.serving else 'nothing'}; kept: {known}",
-        hint=f"lading deploy {record.name} VERSION, for any other release; lading history {record.name} names them",
-    )
-
-
-def _history(world: World, record: EnvironmentRecord) -> Iterator[Pinned]:
-    for number in record.history:
-        rollout = world.journal.rollout(number)
-        if rollout is not None and rollout.plan.unit is not None:
-            yield rollout.plan.unit

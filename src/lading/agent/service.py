@@ -9,6 +9,7 @@ from lading.agent.answers import About
 from lading.agent.asking import RolloutRequest
 from lading.agent.backing import Backing
 from lading.agent.bills import Bills
+from lading.agent.bringing import Bringing
 from lading.agent.changes import Changes
 from lading.agent.down import Downs
 from lading.agent.jobs import Jobs
@@ -78,6 +79,7 @@ class AgentService:
     downs: Downs
     maintenances: Maintenances
     backing: Backing
+    bringing: Bringing
     logs: InstanceLogs
     jobs: Jobs
     outputs: Outputs

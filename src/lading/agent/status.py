@@ -118,7 +118,8 @@ class Status:
             name=spec.label,
             service=spec.service,
             running=state.running,
-            address=state.address,
+            # What backs it has an address of its own whether or not a port of it is known.
+            address=state.address or (state.host if spec.image is not None else ""),
             pid=state.pid,
             started=state.started,
             restarts=state.restarts,

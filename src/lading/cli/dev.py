@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lading.cli.base import LadingCommand
+from lading.cli.dev_backing import Backed, back, stays
 from lading.cli.interrupts import heard, ignored
 from lading.cli.locally import local_environment
 from lading.cli.main import error_text
+from lading.cli.progress import story_for
 from lading.cli.state import State, echo_json, pass_state
 from lading.model.errors import LadingError
 
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lading.cli.dotenv import DotEnv
+    from lading.cli.progress import Story
     from lading.dev.session import Prepared
+    from lading.model.secret import Secret
 
 OWN = "lading"  # the name before Lading's own lines
 COLOURS = ("cyan", "green", "yellow", "red")
@@ -36,8 +41,9 @@ def dev(state: State, environment: str | None, port: int | None) -> None:
     """Run the project's services from the work tree, and start them again whenever a file changes.
 
     They run in the project's own virtual environment with the configuration of the local ENVIRONMENT: variables of the
-    manifest, secrets of the .env, the environment's own databases and volumes. A web service listens on the port that
-    the manifest gives it, or the first one on --port. Ctrl-C ends all of them.
+    manifest, secrets of the .env, the environment's own databases, volumes and backing services, which are brought up
+    where they are not. A web service listens on the port that the manifest gives it, or the first one on --port. Ctrl-C
+    ends the programs; what backs them stays up until "lading down".
     """
     from lading.dev.session import Session
     from lading.dev.watching import Watching
@@ -47,7 +53,7 @@ def dev(state: State, environment: str | None, port: int | None) -> None:
     names = [program.name for program in (*prepared.first, *prepared.programs)]
     told = _Lines(state, names, desk)
     told.note(desk.introduction())
-    session = Session(desk.root, desk.again, told)
+    session = Session(desk.root, lambda: desk.again(told), told)
     watching = Watching(desk.root, desk.virtualenv, session.changed)
     # A terminal that is closed must leave nothing running either.
     with heard(signal.SIGTERM, signal.SIGHUP):
@@ -57,6 +63,8 @@ def dev(state: State, environment: str | None, port: int | None) -> None:
         except KeyboardInterrupt:
             with ignored():
                 told.note(f"ended: {', '.join(names)}")
+                if desk.backed.servers:
+                    told.note(stays(desk.backed.servers, desk.environment))
         finally:
             watching.close()
     state.result({"dev": {"project": desk.project, "environment": desk.environment, "programs": names}})
@@ -71,8 +79,10 @@ class _Desk:
         self._port = port
         self._local = local_environment(state, environment, "dev")
         self._ports: dict[str, int] = {}
+        self._story: Callable[[], Story] = lambda: story_for(state)
         self.virtualenv = self._find_virtualenv()
         self.secrets: DotEnv | None = None
+        self.backed = Backed()
 
     @property
     def root(self) -> Path:
@@ -93,7 +103,9 @@ class _Desk:
         """Return the line that says what runs how."""
         place = os.path.relpath(self.virtualenv, self.root)
         shown = str(self.virtualenv) if place.startswith("..") else place
-        return f"{self.project} as in {self.environment}, in {shown}; starts again when a file changes, Ctrl-C ends it"
+        backed = f", with {places}" if (places := self.backed.places()) else ""
+        ends = "starts again when a file changes, Ctrl-C ends it"
+        return f"{self.project} as in {self.environment}{backed}, in {shown}; {ends}"
 
     def prepare(self) -> Prepared:
         """Return what is to run as it is configured now."""
@@ -110,17 +122,16 @@ class _Desk:
         require(local.directory, local.manifest, local.name, found, os.environ, storable=False)
         self.secrets = found
         self._ports = ports.choose(local.manifest, self._port, self._ports.values())
-        databases, volumes = self._backing()
         given = Given(
             root=self.root,
             virtualenv=self.virtualenv,
             secrets=found.secrets,
-            databases=databases,
-            volumes=volumes,
+            databases=dict.fromkeys(local.manifest.databases, ""),
+            volumes={name: "" for service in local.manifest.services.values() for name in service.volumes},
             environ=os.environ,
         )
-        programs = services(local.manifest, local.table, given, self._ports)
-        if not programs:
+        # First of all, whether they can be run: nobody should wait for a server to hear of a misspelt command.
+        if not services(local.manifest, local.table, given, self._ports):
             raise LadingError(
                 "usage",
                 doing="lading dev",
@@ -128,13 +139,25 @@ class _Desk:
                 now="nothing was started",
                 hint="add a table [services.web] with a command and a port",
             )
+        migrations(local.manifest, local.table, given)
+        self.backed = backed = back(self._state, local, found.secrets, self._story)
+        given = dataclasses.replace(
+            given, databases=backed.databases, volumes=backed.volumes, told=backed.told, hosts=backed.hosts
+        )
+        programs = services(local.manifest, local.table, given, self._ports)
         return Prepared(tuple(migrations(local.manifest, local.table, given)), tuple(programs))
 
-    def again(self) -> Prepared:
-        """Read the configuration anew and return what is to run."""
+    def again(self, told: _Lines) -> Prepared:
+        """Read the configuration anew and return what is to run; ``told`` hears of what is brought up meanwhile."""
         self._state.forget()
+        self._story = lambda: _Noted(self._state, told)
         self._local = local_environment(self._state, self._asked, "dev")
         return self.prepare()
+
+    @property
+    def unseen(self) -> tuple[Secret, ...]:
+        """What nobody may see in the lines of programs."""
+        return (*(self.secrets.secrets.values() if self.secrets is not None else ()), *self.backed.unseen)
 
     def _find_virtualenv(self) -> Path:
         from lading.dev.virtualenv import find
@@ -143,24 +166,26 @@ class _Desk:
         locks = [build.bundle for build in builds if build.bundle is not None]
         return find(self.root, locks, os.environ)
 
-    def _backing(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        """Return where the environment's databases and volumes are; who has none needs no agent."""
-        import msgspec
 
-        from lading.client.agent import segment
+class _Noted:
+    """Tells a story among the lines of programs that run meanwhile, where nothing can be drawn anew."""
 
-        local = self._local
-        volumes = sorted({name for service in local.manifest.services.values() for name in service.volumes})
-        if not local.manifest.databases and not volumes:
-            return {}, {}
-        body: dict[str, Any] = {
-            "databases": msgspec.to_builtins(local.manifest.databases),
-            "volumes": volumes,
-            "table": msgspec.to_builtins(local.table),
-        }
-        path = f"/v1/environments/{segment(local.project)}/{segment(local.name)}/backing"
-        given = local.agent(self._state).post(path, body)
-        return given["databases"], given["volumes"]
+    def __init__(self, state: State, told: _Lines) -> None:
+        self._state = state
+        self._told = told
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Tell the line that an event leaves behind."""
+        from lading.cli.progress import layout, line_of
+
+        line = line_of(event)
+        if self._state.json:
+            echo_json({"event": event})
+        elif line is not None:
+            self._told.note(layout(line, 0).strip())
+
+    def close(self) -> None:
+        """Do nothing: every line is complete."""
 
 
 class _Lines:
@@ -193,9 +218,9 @@ class _Lines:
     def _masked(self, text: str) -> str:
         from lading.model.secret import redacting
 
-        known = self._desk.secrets
-        if self._masking[0] is not known:
-            self._masking = (known, redacting(known.secrets.values() if known is not None else ()))
+        known = self._desk.unseen
+        if self._masking[0] != known:
+            self._masking = (known, redacting(known))
         masked: str = self._masking[1](text)
         return masked
 

@@ -82,7 +82,9 @@ def _row(rollout: dict[str, Any]) -> tuple[str, ...]:
         str(rollout["id"]),
         age(rollout["created"]),
         rollout["kind"],
-        f"{rollout['previous'] or 'nothing'} → {rollout['release']}",
+        rollout["release"]
+        if rollout["kind"] == "dev"
+        else f"{rollout['previous'] or 'nothing'} → {rollout['release']}",
         rollout["outcome"] or "under way",
         seconds(rollout["seconds"]),
         lost,

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lading.cli.project import read, unknown_environment, with_dotenv
+from lading.cli.project import LOCAL, read, unknown_environment, with_dotenv
 from lading.model.errors import LadingError
 
 if TYPE_CHECKING:
     from lading.cli.state import State
     from lading.client.agent import Agent
     from lading.model.manifest import Environment, Manifest
-
-LOCAL = "local"  # the environment that is meant where none is named
 
 
 class Local(NamedTuple):

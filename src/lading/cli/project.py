@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lading.model.manifest import Environment, Manifest, Tier
 
 MANIFEST = "lading.toml"
+LOCAL = "local"  # the environment that is there also where the manifest has none
 QUICK_SIZE = 256 * 1024  # bytes
 QUICK_DOTS = 32  # in a line
 EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example")
@@ -33,6 +34,8 @@ class Outline(NamedTuple):
     def host_of(self, environment: str) -> str | None:
         """Return an environment's host, None for one's own agent; raise ``unknown-environment``."""
         if environment not in self.hosts:
+            if environment == LOCAL:
+                return None  # lading up and dev make it, with the defaults of everything
             raise unknown_environment(environment, self.path.name, list(self.hosts))
         return self.hosts[environment]
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from lading.dev.addresses import Addresses
 from lading.dev.virtualenv import making, search_path
 from lading.model.errors import LadingError
 from lading.model.manifest import Environment, Manifest, Probe, Service
@@ -43,7 +44,8 @@ class Given:
     """What a project's programs are given on this machine.
 
     ``root`` is the project's directory, ``virtualenv`` its environment. ``databases`` are URLs and ``volumes``
-    directories, by name.
+    directories, by name; ``told`` are variables about databases that have a server. ``hosts`` has the address for each
+    name by which containers find a server: here nobody finds it by that name.
     """
 
     root: Path
@@ -52,6 +54,8 @@ class Given:
     databases: Mapping[str, str]
     volumes: Mapping[str, str]
     environ: Mapping[str, str]
+    told: Mapping[str, Secret] = dataclasses.field(default_factory=dict)
+    hosts: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def services(manifest: Manifest, table: Environment, given: Given, ports: Mapping[str, int]) -> list[Program]:
@@ -114,7 +118,12 @@ class _Making:
         self._table = table
         self._given = given
         self._path = search_path(given.virtualenv, given.environ)
-        told = (database.variables(given.databases[name]) for name, database in manifest.databases.items())
+        self._from_here = Addresses(given.hosts)
+        told = (
+            database.variables(given.databases[name])
+            for name, database in manifest.databases.items()
+            if not database.has_server
+        )
         self._databases = {variable: value for values in told for variable, value in values.items()}
 
     def service(self, name: str, service: Service, port: int | None) -> Program:
@@ -183,8 +192,10 @@ class _Making:
             "PYTHONPATH": self._python_path(directory),
             "PYTHONUNBUFFERED": "1",
         }
-        values |= {**env, **self._table.env, **self._databases, **volumes}
-        values |= {name: secret.reveal() for name, secret in self._given.secrets.items()}
+        own = {**env, **self._table.env, **self._databases, **volumes}
+        own |= {name: secret.reveal() for name, secret in self._given.secrets.items()}
+        values |= {name: self._from_here.put_into(name, value) for name, value in own.items()}
+        values |= {name: secret.reveal() for name, secret in self._given.told.items()}
         if port is not None:
             values |= {"PORT": str(port), "HOST": LOOPBACK, "UVICORN_PORT": str(port), "UVICORN_HOST": LOOPBACK}
         return values

@@ -10,6 +10,7 @@ from lading.engine.ledger import Ledger
 from lading.engine.patience import ANYTHING, Parked
 from lading.engine.story import Story
 from lading.model.bill import Envelope
+from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.plan import Canary, Cutover
 from lading.model.rollout import Outcome, Rollout
@@ -51,8 +52,8 @@ class Ending:
             told = f"{error['happened']}; next: {error['hint']}" if error else ""
             text = f"rollout {self._rollout.id} is stuck: {told}"
             record = msgspec.structs.replace(self._context.record(), alert=text)
-        elif outcome == "succeeded" and self._context.record().alert:
-            record = msgspec.structs.replace(self._context.record(), alert="")
+        elif outcome == "succeeded":
+            record = self._cleared(self._context.record())
         self._story.tell("finished", text=outcome, data={"outcome": outcome, "error": error})
         self._ledger.patiently(
             lambda: world.journal.finish(
@@ -68,6 +69,13 @@ class Ending:
         )
         self._story.published()
         return self._ledger.rollout()
+
+    def _cleared(self, record: EnvironmentRecord) -> EnvironmentRecord | None:
+        """Return the record without what the rollout put an end to; None where there is nothing of that kind."""
+        if self._rollout.plan.unit is None:
+            # What backs it is up again; an alert is about what serves.
+            return msgspec.structs.replace(record, stopped=0.0) if record.is_down else None
+        return msgspec.structs.replace(record, alert="") if record.alert else None
 
     def give_up(self, error: BaseException) -> Rollout:
         """End a rollout that no try could carry on as stuck."""

@@ -238,12 +238,13 @@ class _Passage:
         if isinstance(error, LadingError):
             happened = "; ".join(part for part in (error.happened, error.now) if part)
             happened, remedy = f"{error.doing}: {happened}" if error.doing else happened, error.hint or remedy
+        release = plan.previous or (plan.release if plan.unit is not None else "")
         return LadingError(
             "stuck",
             doing=f"undo of {step.kind} ({step.undo_text})",
             happened=happened,
             now=f"{self._context.serving_now()}, as the journal has it; while the alert stands nothing is taken away",
-            hint=f"{remedy}; then: lading deploy {plan.environment} {plan.previous or plan.release}",
+            hint=f"{remedy}; then: lading deploy {plan.environment} {release}".rstrip(),
         )
 
     # helpers

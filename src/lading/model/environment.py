@@ -94,14 +94,16 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
     """What a runtime sees of an instance.
 
-    ``address`` is ``host:port`` (empty for a worker), ``started`` seconds since the epoch, ``exit_status`` is set
-    once it has exited (negative: killed by that signal), ``limits`` says which limits are in force, in words, ``ended``
-    why it exited (or did before it was started again) where more is known than the status.
+    ``address`` is ``host:port`` (empty for a worker), ``host`` where a container is found, whether or not it takes
+    requests (empty for a process, which has no address of its own), ``started`` seconds since the epoch,
+    ``exit_status`` is set once it has exited (negative: killed by that signal), ``limits`` says which limits are in
+    force, in words, ``ended`` why it exited (or did before it was started again) where more is known than the status.
     """
 
     name: str
     running: bool
     address: str = ""
+    host: str = ""
     pid: int = 0
     started: float = 0.0
     exit_status: int | None = None

@@ -7,7 +7,7 @@ import msgspec
 from lading.model import server
 from lading.model.data_steps import StartDatabase
 from lading.model.environment import Configuration, InstanceSpec, Login, Observed, Told
-from lading.model.manifest import Database, Placement, Volume
+from lading.model.manifest import Database, Environment, Manifest, Placement, Volume
 from lading.model.plan import Step
 from lading.model.release import Release
 
@@ -30,6 +30,32 @@ def steps(number: int, release: Release, configuration: Configuration, observed:
         if login.server:
             spec = server_of(number, release, configuration, name, database, login, observed)
         yield StartDatabase(database=name, spec=spec, login=login, within=WITHIN if spec is not None else ELSEWHERE)
+
+
+def only(manifest: Manifest, table: Environment) -> tuple[Manifest, Environment]:
+    """Return of a manifest what Lading runs beside a release, and of an environment's table what that needs.
+
+    Services that have files mounted stay too: all files are one layer, and it is to be the same as in a release.
+    """
+    own = {
+        name: msgspec.structs.replace(database, migrate=None, build=None)
+        for name, database in manifest.databases.items()
+        if database.has_server and table.databases.get(name, Placement()).url is None
+    }
+    mounting = any(one.files for one in manifest.services.values() if one.image is not None)
+    services = {
+        name: one for name, one in manifest.services.items() if one.image is not None or (mounting and one.files)
+    }
+    return (
+        Manifest(project=manifest.project, databases=own, services=services),
+        Environment(
+            tier=table.tier,
+            env=table.env,
+            resources=table.resources,
+            egress=table.egress,
+            databases={name: one for name, one in table.databases.items() if name in own},
+        ),
+    )
 
 
 def login_to(

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+from lading.model.data_steps import StartBacking, StartDatabase
 from lading.model.environment import Configuration, EnvironmentRecord, Observed, Pinned
-from lading.model.plan import Plan, Step
+from lading.model.plan import Fetch, Plan, Preflight, Step
 from lading.model.release import Release
 from lading.planner import backing, backing_services, blue_green, canary, migrating, recreate
 from lading.planner.units import unit_of
+
+BACKING = "dev"  # the kind of a rollout that brings up what backs an environment and no release
 
 _STOPS_FIRST = "what serves is stopped before it starts again: requests wait meanwhile"
 
@@ -47,6 +50,39 @@ def plan_rollback(unit: Pinned, observed: Observed) -> Plan:
         steps=blue_green.steps(
             unit, observed.record, back_to_earlier=True, warm=warm, migrations=_backing(unit, observed)
         ),
+    )
+
+
+def plan_backing(number: int, release: Release, configuration: Configuration, observed: Observed) -> Plan:
+    """Plan to bring up what backs an environment, and nothing else: its release stays as it is, serving or not.
+
+    ``release`` has those databases and services alone (see :func:`lading.planner.backing.only`).
+    """
+    serving = observed.record.serving
+    services = (name for name, service in release.manifest.services.items() if service.image is not None)
+    return Plan(
+        project=release.project,
+        environment=configuration.environment,
+        kind=BACKING,
+        release=", ".join((*release.manifest.databases, *services)),
+        digest="",
+        previous=serving.release.version if serving is not None else None,
+        steps=(
+            Preflight(release=release, configuration=configuration),
+            *((Fetch(release=release),) if release.artifacts else ()),
+            *backing.steps(number, release, configuration, observed),
+            *backing_services.steps(release, configuration, observed),
+        ),
+    )
+
+
+def is_backed(plan: Plan, observed: Observed) -> bool:
+    """Tell whether all that a plan would bring up runs as the plan has it."""
+    record = observed.record
+    specs = [step.spec for step in plan.steps if isinstance(step, StartBacking | StartDatabase)]
+    return not record.is_down and all(
+        spec is not None and record.backing.get(spec.service) == spec and spec.name in observed.running
+        for spec in specs
     )
 
 

@@ -5,8 +5,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lading.agent.asking import BackingAsked
-from lading.agent.backing import Backing
 from lading.agent.down import Downs
 from lading.agent.logs import InstanceLogs
 from lading.agent.secret_values import SecretValues
@@ -14,7 +12,7 @@ from lading.agent.status import Status
 from lading.engine.acts import UNDOS
 from lading.model.data_steps import StartDatabase
 from lading.model.errors import LadingError
-from lading.model.manifest import Database, Environment, Placement
+from lading.model.manifest import Placement
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
 from tests.recovery.agent import MemoryAgent
@@ -138,14 +136,6 @@ def test_without_an_engine_a_deploy_is_refused(agent: MemoryAgent) -> None:
         agent.request("deploy", SECOND)
     assert raised.value.code == "no-engine"
     assert agent.world.journal.unfinished() == []
-
-
-def test_work_on_a_project_is_given_files_only(agent: MemoryAgent, tmp_path: Path) -> None:
-    """``lading dev`` refuses a server by name and says what brings one up."""
-    backing = Backing(agent.world, lambda project, name: tmp_path / project / name)
-    asked = BackingAsked(databases={"main": Database(engine="postgres", env="U")}, volumes=(), table=Environment())
-    with pytest.raises(LadingError, match="lading dev gives SQLite databases only"):
-        backing.provide(PROJECT, "local", asked)
 
 
 def status(agent: MemoryAgent):  # type: ignore[no-untyped-def]

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lading.dev.session import Prepared
+from lading.model.rollout import Rollout
+from tests.support import until
 from tests.support_agent import MemoryAgent
 from tests.unit.cli.conftest import Run
 
@@ -111,3 +114,183 @@ def test_an_agent_backs_only_what_it_holds_as_local(project: Path, run: Run, vir
     said = run("dev", "stage", "--port", "18933")
     assert said.status == 3
     assert "stage is of tier stage" in said.err
+
+
+def _set(project: Path, line: str) -> None:
+    """Write a line into the table of the local environment."""
+    path = project / "lading.toml"
+    path.write_text(path.read_text().replace("[environments.local]", f"[environments.local]\n{line}"))
+
+
+BACKED = """
+[env]
+CACHE_URL = "redis://cache:6379/0"
+
+[databases.main]
+engine    = "postgres"
+env       = "DATABASE_URL"
+env_parts = { DB_HOST = "host" }
+migrate   = "serve migrate"
+
+[services.cache]
+image = "redis:7"
+check = "ping"
+"""
+
+
+def _as_image(project: Path) -> None:
+    path = project / "lading.toml"
+    text = path.read_text().replace('bundle = "requirements.txt"', 'dockerfile = "Dockerfile"')
+    path.write_text(f"{text}\n{BACKED}\n")
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[Prepared]:
+    """What would have been run; each session is interrupted at once."""
+    import lading.dev.session
+
+    found: list[Prepared] = []
+
+    def interrupted(_session: object, prepared: Prepared) -> None:
+        found.append(prepared)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lading.dev.session.Session, "run", interrupted)
+    return found
+
+
+def _password(agent: MemoryAgent) -> str:
+    return agent.world.secrets.get("shop/local", "database main", 1).reveal()
+
+
+def test_servers_are_brought_up_and_told(
+    project: Path, run: Run, virtualenv: Path, agent: MemoryAgent, prepared: list[Prepared]
+) -> None:
+    """Programs and migrations are given addresses and passwords; nothing of that is printed, written or in words."""
+    _as_image(project)
+    said = run("dev", "--port", "18934")
+    assert said.status == 0, said
+    assert "database         main  postgres:17 answers" in said.out
+    assert "backing          cache  redis:7 is up" in said.out
+    assert "main and cache of local run on; lading down ends them, their data stays" in said.out
+    main, cache = (agent.world.runtime.look(f"shop.local.{name}") for name in ("main", "cache"))
+    assert main is not None
+    assert cache is not None
+    assert f"with main at {main.host}, cache at {cache.host}" in said.out
+    (first,), (program,) = prepared[0]
+    for one in (first, program):
+        assert one.env["DATABASE_URL"] == f"postgresql://shop:{_password(agent)}@{main.host}:5432/shop"
+        assert (one.env["DB_HOST"], one.env["CACHE_URL"]) == (main.host, f"redis://{cache.host}:6379/0")
+        assert _password(agent) not in " ".join(one.words)
+    assert _password(agent) not in said.out + said.err + repr(prepared)
+    assert list((agent.home / "spool").iterdir()) == []
+
+    # A second time there is nothing to wait for.
+    again = run("dev", "--port", "18934", "--json")
+    assert (again.status, len(agent.world.journal.rollouts("shop", "local"))) == (0, 1)
+    assert _password(agent) not in again.out
+
+
+def test_a_command_that_is_none_is_told_before_anything_is_started(
+    project: Path, run: Run, virtualenv: Path, agent: MemoryAgent
+) -> None:
+    """Nobody waits for a server to hear of a misspelt word."""
+    _as_image(project)
+    (virtualenv / "bin" / "serve").unlink()
+    said = run("dev", "--port", "18935")
+    assert said.status == 4
+    assert "no program 'serve'" in said.err
+    assert agent.world.journal.rollouts("shop", "local") == []
+
+
+def test_without_an_engine_it_says_what_is_missing(
+    project: Path, run: Run, virtualenv: Path, agent: MemoryAgent
+) -> None:
+    """What would run in one, what is still true, and what installs one."""
+    _as_image(project)
+    agent.world.runtime.lacking.add("image")  # type: ignore[attr-defined]
+    said = run("dev", "--port", "18936")
+    assert said.status == 3
+    assert said.err.splitlines() == [
+        "refused: main, cache of local would run in containers, and none can run here: nothing here runs a image",
+        "  nothing was started",
+        "  next:    apt-get install docker.io",
+    ]
+
+
+def test_one_that_does_not_work_ends_the_command(
+    project: Path, run: Run, virtualenv: Path, agent: MemoryAgent, prepared: list[Prepared]
+) -> None:
+    """With what it said, and where to read on; no program is started."""
+    from lading.ports.runtime import RunResult
+
+    _as_image(project)
+    failing = RunResult(exit_status=1, output="no answer", outputs="", seconds=0.1)
+    agent.world.runtime.script_run("ping", failing)  # type: ignore[attr-defined]
+    said = run("dev", "--port", "18937")
+    assert (said.status, prepared) == (4, [])
+    assert "start of cache: its check exit status 1: no answer, after 60 s" in said.err
+    assert "local serves nothing yet; no program was started" in said.err
+    assert "next:    lading logs local cache --rollout 1" in said.err
+
+
+def test_ctrl_c_while_they_come_up_takes_it_back(
+    project: Path, run: Run, virtualenv: Path, agent: MemoryAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is left half begun."""
+    import lading.cli.dev_backing
+    from lading.ports.runtime import RunResult
+
+    def rollout() -> Rollout:
+        (found,) = agent.world.journal.rollouts("shop", "local")
+        return found
+
+    def check(_run: object) -> RunResult:
+        until(lambda: rollout().cancel)
+        return RunResult(exit_status=1, output="loading", outputs="", seconds=0.1)
+
+    def interrupted(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    _as_image(project)
+    agent.world.runtime.script_run("ping", check)  # type: ignore[attr-defined]
+    monkeypatch.setattr(lading.cli.dev_backing, "_follow", interrupted)
+    said = run("dev", "--port", "18938")
+    assert said.status == 130
+    assert "interrupted: what is being started is taken back" in said.err
+    assert "no program was started; main of local runs on; lading down ends it, its data stays" in said.err
+    assert rollout().outcome == "cancelled"
+
+
+def test_a_database_of_somebody_else_is_told_by_its_secret(
+    project: Path, run: Run, virtualenv: Path, agent: MemoryAgent, prepared: list[Prepared]
+) -> None:
+    """Its URL comes from the ``.env``; nothing is started for it, and no agent is needed."""
+    _add(
+        project,
+        '[databases.main]\nengine = "postgres"\nenv = "DATABASE_URL"\nurl_scheme = "postgresql+psycopg"\n'
+        '[secrets]\noptional = ["MAIN_URL"]',
+    )
+    _set(project, 'databases = { main = { url = "MAIN_URL" } }')
+    nobody = ("--agent", f"unix://{project}/nobody", "dev", "--port", "18939")
+    said = run(*nobody)
+    assert said.status == 3
+    assert "local has its database main at MAIN_URL: it is missing" in said.err
+    (project / ".env").write_text("MAIN_URL=postgresql://ada:pass-4711@db.example.org/books\n")
+    said = run(*nobody)
+    assert said.status == 0, said
+    (program,) = prepared[0].programs
+    assert program.env["DATABASE_URL"] == "postgresql+psycopg://ada:pass-4711@db.example.org/books"
+    assert "pass-4711" not in said.out + said.err
+
+
+def test_what_is_on_another_machine_is_not_worked_with(
+    project: Path, run: Run, virtualenv: Path, prepared: list[Prepared]
+) -> None:
+    """Neither files nor containers there can be reached by programs here."""
+    _as_image(project)
+    _set(project, 'host = "ssh://ada@example.org"')
+    said = run("dev", "--port", "18940")
+    assert said.status == 2
+    assert "local is on example.org" in said.err
+    assert prepared == []

@@ -107,10 +107,36 @@ class TakenDown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackingGiven(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a local environment's databases (URLs) and volumes (directories) are, by name."""
+    """Where a local environment's databases (URLs) and volumes (directories) are, by name.
+
+    ``hosts`` has the address for each name by which containers find a server. ``handed`` is a file of the agent's user
+    with what programs are told of servers, a :class:`HandedOver`; empty where there is nothing of that kind.
+    """
 
     databases: dict[str, str] = {}
     volumes: dict[str, str] = {}
+    hosts: dict[str, str] = {}
+    handed: str = ""
+
+
+class HandedOver(msgspec.Struct, frozen=True, kw_only=True):
+    """What no answer may hold, so that it is written down instead: variables, and which values nobody may see."""
+
+    variables: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """The rollout that brings up what backs an environment (null: all of it is up)."""
+
+    number: int | None = None
+
+
+class BringLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line about what backs an environment: an event, and last the rollout that brings it up."""
+
+    event: dict[str, Any] | None = None
+    brought: Brought | None = None
 
 
 class EnvironmentDetail(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from lading.engine.context import Context
 from lading.engine.done import Done
 from lading.engine.leftovers import leftovers
 from lading.engine.world import World
-from lading.model.plan import Prune
+from lading.model.plan import Fetch, Prune
 from lading.model.release import Release, is_dirty
 
 # Releases of a project kept in the store besides those an environment may return to: built, perhaps not yet deployed.
@@ -60,6 +60,10 @@ def _names(world: World) -> Iterator[str]:
             for layer in artifact.layers:
                 yield layer.digest
                 yield layer.diff_id
+    for record in world.journal.environments():
+        # What backs it may have been brought up without a release.
+        for spec in record.backing.values():
+            yield from (spec.artifact, *spec.layers.values())
 
 
 def _releases_to_keep(world: World) -> Iterator[Release]:
@@ -82,6 +86,7 @@ def _releases_to_keep(world: World) -> Iterator[Release]:
 
 def _in_flight(world: World) -> Iterator[Release]:
     for rollout in world.journal.unfinished():
+        yield from (step.release for step in rollout.plan.steps if isinstance(step, Fetch))
         if rollout.plan.unit is not None:
             yield rollout.plan.unit.release
     for run in world.journal.unfinished_runs():

@@ -76,6 +76,16 @@ class RuntimeConformance:
         assert state.address == ""
         assert world.runtime.connections("work-1") == 0
 
+    def test_what_is_found_by_an_address_of_its_own_says_so(self, world: World) -> None:
+        """A container has one whether or not it takes requests; a process has only a port of its machine's."""
+        web = world.runtime.start(world.spec("web-1"), {})
+        worker = world.runtime.start(world.spec("work-1", port=None), {})
+        if world.spec("web-1").kind == "image":
+            assert web.host == web.address.rpartition(":")[0]
+            assert worker.host not in ("", web.host)
+        else:
+            assert (web.host, worker.host) == ("", "")
+
     def test_starting_what_runs_starts_nothing(self, world: World) -> None:
         """A second start of a running instance returns it as it is."""
         first = world.runtime.start(world.spec("web-1"), {})

@@ -23,6 +23,7 @@ PLATFORM = Platform(system="linux", machine="x86_64", libc="glibc 2.36", python=
 class _Instance:
     spec: InstanceSpec
     address: str
+    host: str
     started: float
     secrets: Mapping[str, Secret]
     exit_status: int | None = None
@@ -39,6 +40,7 @@ class _Instance:
             name=self.spec.name,
             running=self.running,
             address=self.address,
+            host=self.host,
             pid=self.pid if self.running else 0,
             started=self.started,
             exit_status=self.exit_status,
@@ -158,10 +160,13 @@ class MemoryRuntime(MemoryHolds, MemoryRuns):
 
     def _new(self, spec: InstanceSpec, secrets: Mapping[str, Secret], known: _Instance | None) -> _Instance:
         self._given += 1
-        fresh = f"10.99.{self._given // 250}.{self._given % 250 + 1}:{spec.port}" if spec.port is not None else ""
+        place = f"10.99.{self._given // 250}.{self._given % 250 + 1}"
+        fresh = f"{place}:{spec.port}" if spec.port is not None else ""
+        own = place if spec.kind == "image" else ""
         return _Instance(
             spec=spec,
             address=known.address if known is not None else fresh,
+            host=known.host if known is not None else own,
             started=self._clock.now(),
             secrets=dict(secrets),
             restarts=known.restarts + 1 if known is not None else 0,

@@ -66,6 +66,7 @@ def state(found: dict[str, Any]) -> InstanceState:
         name=name_of(found),
         running=running,
         address=f"{address}:{port}" if port else "",
+        host=address,
         pid=int(found["State"]["Pid"]) if running else 0,
         started=started_at(found),
         exit_status=exit_status(found) if not is_running(found) and was_started(found) else None,
