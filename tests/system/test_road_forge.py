@@ -45,6 +45,8 @@ def refused(url: str, path: str) -> int:
 
 
 def release(ask: Ask) -> str:
+    if b'data-api="/api"' not in ask("GET", "/").body:
+        raise ValueError("there was no page")
     return str(ask("GET", "/api/status").json()["release"])
 
 

@@ -33,6 +33,8 @@ def ask(url: str, path: str, given: object = None, method: str | None = None) ->
 
 
 def rubric(ask: Ask) -> str:
+    if b'<div id="app">' not in ask("GET", "/").body:
+        raise ValueError("there was no page")
     return str(ask("GET", "/api/rubric").json()["version"])
 
 
