@@ -242,7 +242,7 @@ def _stores(clinic: Clinic) -> Iterator[Finding]:
         except LadingError as error:
             yield found("outputs-store", record.key, f"{store.store}: {error.happened}", error.hint)
         else:
-            yield well(f"outputs of {record.key}", f"{store.store} answers")
+            yield well("outputs", f"{store.store} of {record.key} answers")
 
 
 OWN: tuple[Check[Clinic], ...] = (

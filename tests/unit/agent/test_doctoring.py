@@ -228,7 +228,7 @@ def test_a_store_of_outputs_is_looked_at(clinic: Clinic, agent: MemoryAgent) -> 
     agent.world.secrets.put(KEY, {"AWS_ACCESS_KEY_ID": Secret(access), "AWS_SECRET_ACCESS_KEY": Secret(secret)})
     agent.house.deploy("v1.1.0", Environment(outputs=ObjectStore(store="s3://kept")))
     assert wrong(clinic) == []
-    assert "s3://kept answers" in {one.text for one in examine(OWN, clinic)}
+    assert f"s3://kept of {KEY} answers" in {one.text for one in examine(OWN, clinic)}
     objects.trouble = "it cannot be reached"
     (found,) = [one for one in examine(OWN, clinic) if one.level != "ok"]
     assert (found.code, found.text) == ("outputs-store", "s3://kept: it cannot be reached")
