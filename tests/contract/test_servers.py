@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 
+from lading.data import roles
 from lading.data.postgres import KEPT, PostgresServers
 from lading.model.environment import Configuration, EnvironmentRecord, InstanceSpec, Login, Observed
 from lading.model.manifest import Database, Environment, Manifest, Project
 from lading.model.release import Release
 from lading.model.secret import Secret
-from lading.model.server import url_of
+from lading.model.server import admin_login, url_of
 from lading.planner.backing import dump_of, login_to, server_of
 from lading.ports.runtime import Run
 from lading.ports.server.conformance import ServersConformance, World
@@ -27,6 +29,7 @@ class MemoryWorld:
         self.servers = MemoryServers()
         self.url = Secret("postgresql://shop:pass-4711@main:5432/shop")
         self.wrong = Secret("postgresql://shop:guess-4711@main:5432/shop")
+        self.admin = Secret("postgresql://lading-admin:admin-4711@main:5432/shop")
         self.servers.at(self.wrong).trouble = "password authentication failed"
 
     def note(self, *revisions: str) -> None:
@@ -38,7 +41,7 @@ class MemoryWorld:
 
 
 class PostgresWorld:
-    """A server as an environment gets it, in a container."""
+    """A server in a container, as environments got it when programs still were superusers there."""
 
     def __init__(self, world: Containers) -> None:
         self.world = world
@@ -52,15 +55,15 @@ class PostgresWorld:
         self.login: Login = login
         seen = Observed(record=EnvironmentRecord(project="shop", name="stage", tier="stage"))
         self.spec: InstanceSpec = server_of(1, release, configuration, "main", MAIN, login, seen)
-        password = Secret("pass-4711")
-        self.secrets = {"POSTGRES_PASSWORD": password, "PGPASSWORD": password}
+        self.made = msgspec.structs.replace(self.spec, env={**self.spec.env, "POSTGRES_USER": "shop", "PGUSER": "shop"})
         self.start()
 
     def start(self) -> None:
-        state = self.world.runtime.start(self.spec, self.secrets)
+        state = self.world.runtime.start(self.made, {"POSTGRES_PASSWORD": Secret("pass-4711")})
         host = state.address.rpartition(":")[0]
         self.url = url_of(self.login, Secret("pass-4711"), host)
         self.wrong = url_of(self.login, Secret("guess-4711"), host)
+        self.admin = url_of(admin_login("shop", "main", 1, self.spec.name), Secret("admin-4711"), host)
         until(lambda: self.servers.trouble(self.url) == "", within=60)
 
     def note(self, *revisions: str) -> None:
@@ -72,9 +75,19 @@ class PostgresWorld:
 
     def leave_dump(self) -> str:
         spec = dump_of(self.spec, 1)
-        result = self.world.runtime.run(Run(name=spec.name, spec=spec, timeout=60), self.secrets)
+        secrets = {"PGPASSWORD": Secret("admin-4711")}
+        result = self.world.runtime.run(Run(name=spec.name, spec=spec, timeout=60), secrets)
         assert result.exit_status == 0, result.output
         return result.outputs
+
+
+def rights(url: Secret) -> tuple[bool, str]:
+    """Return whether who logs in may do everything, and who owns the database."""
+    with psycopg.connect(url.reveal()) as connection:
+        may = roles.may_do_everything(connection)
+        owner = connection.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'shop'").fetchone()
+        assert owner is not None
+        return may, owner[0]
 
 
 class TestMemoryServers(ServersConformance):
@@ -83,17 +96,73 @@ class TestMemoryServers(ServersConformance):
         return MemoryWorld()
 
 
+# What migrations make, of every kind, and a statement that only the owner of each may give.
+MADE = (
+    ("CREATE SCHEMA books", "ALTER SCHEMA books RENAME TO ledgers"),
+    ("CREATE TABLE offers (id serial PRIMARY KEY, name text, grade int)", "ALTER TABLE offers ADD COLUMN until date"),
+    ("CREATE INDEX named ON offers (name)", "DROP INDEX named"),
+    ("CREATE TABLE books.rows (id int GENERATED ALWAYS AS IDENTITY)", "ALTER TABLE ledgers.rows ADD COLUMN at date"),
+    ("CREATE TABLE parts (at int) PARTITION BY RANGE (at)", "ALTER TABLE parts ADD COLUMN name text"),
+    ("CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (9)", "DROP TABLE parts_1"),
+    ("CREATE SEQUENCE numbers", "ALTER SEQUENCE numbers RESTART 7"),
+    ('CREATE VIEW "Best Offers" AS SELECT name FROM offers', 'DROP VIEW "Best Offers"'),
+    ("CREATE MATERIALIZED VIEW seen AS SELECT name FROM offers", "REFRESH MATERIALIZED VIEW seen"),
+    ("CREATE TYPE state AS ENUM ('open')", "ALTER TYPE state ADD VALUE 'closed'"),
+    ("CREATE TYPE pair AS (a int, b int)", "ALTER TYPE pair ADD ATTRIBUTE c int"),
+    ("CREATE DOMAIN cents AS int", "ALTER DOMAIN cents SET NOT NULL"),
+    ("CREATE FUNCTION one(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION one(int)"),
+    ("CREATE PROCEDURE nothing() LANGUAGE sql AS ''", "DROP PROCEDURE nothing()"),
+    ("CREATE AGGREGATE total(int) (sfunc = int4pl, stype = int)", "DROP AGGREGATE total(int)"),
+    ("CREATE STATISTICS together ON name, grade FROM offers", "DROP STATISTICS together"),
+    ("SELECT lo_create(4711)", "SELECT lo_unlink(4711)"),
+    ("CREATE EXTENSION pg_trgm", "CREATE EXTENSION citext"),
+)
+
+
+def as_migrations_leave_it(url: Secret) -> None:
+    with psycopg.connect(url.reveal(), autocommit=True) as connection:
+        for statement, _ in MADE:
+            connection.execute(statement)
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresWorld]:
     """One server for all tests: to make its files takes seconds."""
     with containers() as world:
-        yield PostgresWorld(world)
+        made = PostgresWorld(world)
+        as_migrations_leave_it(made.url)
+        yield made
+
+
+@with_engine
+def test_programs_own_what_they_made_and_may_no_more(postgres: PostgresWorld) -> None:
+    """A server is handed over when nobody holds what it owns, and then whole; sessions that stand go on."""
+    with psycopg.connect(postgres.url.reveal()) as holding:
+        holding.execute("LOCK TABLE offers IN ACCESS SHARE MODE")
+        assert postgres.servers.hand_over(postgres.url, postgres.admin) == roles.BUSY
+        assert rights(postgres.url) == (True, "shop")
+        holding.rollback()
+        assert postgres.servers.hand_over(postgres.url, postgres.admin) == ""
+        holding.execute("INSERT INTO offers (name) VALUES ('bread')")
+    assert rights(postgres.url) == (False, "shop")
+    assert rights(postgres.admin) == (True, "shop")
+    with psycopg.connect(postgres.url.reveal(), autocommit=True) as connection:
+        for _, statement in MADE:
+            connection.execute(statement)
+        connection.execute("CREATE TABLE later (id int)")
+        assert connection.execute("SELECT name FROM offers").fetchall() == [("bread",)]
+        for statement in ("COPY offers TO PROGRAM 'cat'", "CREATE EXTENSION dblink", "CREATE ROLE other"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+    former = Secret(postgres.url.reveal().replace("//shop:", f"//{roles.FORMER}:"))
+    assert postgres.servers.trouble(former)
 
 
 @with_engine
 class TestPostgresServers(ServersConformance):
     @pytest.fixture
     def world(self, postgres: PostgresWorld) -> World:
+        assert postgres.servers.hand_over(postgres.url, postgres.admin) == ""
         postgres.note()
         return postgres
 

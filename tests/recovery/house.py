@@ -36,7 +36,7 @@ from lading.model.release import (
 )
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
-from lading.model.server import password_name
+from lading.model.server import admin_of, password_name
 from lading.planner.backing import DUMP
 from lading.planner.plans import plan_release, plan_rollback
 from lading.planner.units import configure
@@ -192,7 +192,8 @@ class House:
     def observed(self, *, has_server: bool = False) -> Observed:
         running = frozenset(state.name for state in self.world.runtime.list() if state.running)
         if has_server:
-            self.world.secrets.put(KEY, {password_name("main"): Secret("pass-4711")})
+            passwords = {"main": Secret("pass-4711"), admin_of("main"): Secret("admin-4711")}
+            self.world.secrets.put(KEY, {password_name(name): value for name, value in passwords.items()})
             revisions = {"main": self.served.revision} if self.record.backing else {}
             return Observed(record=self.record, running=running, revisions=revisions, passwords={"main": 1})
         databases = self.world.databases

@@ -124,21 +124,21 @@ def _canary_exceeds(house: House) -> Rollout:
 
 def _server_first(house: House) -> Rollout:
     """The first deploy that has a database with a server."""
-    house.served_migrations(_served_to(OLD))
+    house.served_migrations(served_to(OLD))
     return house.open_deploy("v7.0.0")
 
 
 def _server(house: House) -> Rollout:
     """A migration of a database that has a server, after one that made it."""
-    house.served_migrations(_served_to(OLD))
+    house.served_migrations(served_to(OLD))
     assert house.deploy("v7.0.0").outcome == "succeeded"
-    house.served_migrations(_served_to(NEW))
+    house.served_migrations(served_to(NEW))
     return house.open_deploy("v7.1.0")
 
 
 def _server_badly(house: House) -> Rollout:
     """The same, with a migration that fails."""
-    house.served_migrations(_served_to(OLD))
+    house.served_migrations(served_to(OLD))
     assert house.deploy("v7.0.0").outcome == "succeeded"
     house.served_migrations(lambda _served: 1)
     return house.open_deploy("v7.1.0")
@@ -163,7 +163,7 @@ def _backed_badly(house: House) -> Rollout:
     return _backed(house)
 
 
-def _served_to(revision: tuple[str, ...]) -> Callable[[Served], int]:
+def served_to(revision: tuple[str, ...]) -> Callable[[Served], int]:
     def migrate(served: Served) -> int:
         served.revision = revision
         return 0
@@ -216,6 +216,7 @@ def assert_server(house: House, rollout: Rollout) -> None:
         return
     assert kept.name in house.world.runtime.running  # type: ignore[attr-defined]
     assert house.world.runtime.spec_of(kept.name) == kept  # type: ignore[attr-defined]
+    assert house.served.handed_over
     # The first one may have been turned back before its migration.
     assert house.served.revision in ((OLD, NEW) if rollout.plan.release != "v7.0.0" else ((), OLD))
     if rollout.outcome == "succeeded" and rollout.plan.release in ("v7.0.0", "v7.1.0") and rollout.kind == "deploy":

@@ -15,7 +15,7 @@ from lading.engine.faults import Fault
 from lading.runtime.docker.names import Names
 from tests.agents import ended, release_at
 from tests.containers import ContainerAgent, engine_shared, with_engine
-from tests.strikes import ROLLOUTS, strike
+from tests.strikes import ROLLOUTS, record, strike
 from tests.support import until
 from tests.support_agent import commit, git
 from tests.visitors import Ask, visitors
@@ -107,6 +107,7 @@ def test_local_stage_production_and_back(agent: ContainerAgent) -> None:
     assert crowd.lost == []
     assert {f"r{number}" for number in crowd.written} <= purchases(agent, "production")
     assert psql(agent, "production", "SELECT version_num FROM alembic_version") == "9c41"
+    assert psql(agent, "production", "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == "f"
 
     # Each goes on where the one before ended, and so they are one test.
     then_a_migration_that_fails(agent)
@@ -162,14 +163,24 @@ def psql_answers(agent: ContainerAgent) -> bool:
 
 def then_its_password_is_seen_nowhere(agent: ContainerAgent) -> None:
     """Not in the journal, the agent's log, kept output, or what commands say; and people are not shown that it is."""
-    name = Names(agent.home / "docker").container("instance", "cashback.stage.main")
-    found = Engine().get(f"/containers/{name}/json")["Config"]["Env"]
-    password = next(line.partition("=")[2] for line in found if line.startswith("POSTGRES_PASSWORD="))
-    assert len(password) >= 32
+    serving = record(agent, "stage").serving
+    assert serving is not None
+    told = told_to(agent, serving.web[0].name)["DATABASE_URL"]
+    passwords = told_to(agent, "cashback.stage.main")["POSTGRES_PASSWORD"], told.split(":")[2].partition("@")[0]
+    assert all(len(password) >= 32 for password in passwords)
+    assert len(set(passwords)) == 2
     for path in agent.home.rglob("*"):
         if path.is_file() and "volumes" not in path.parts:
-            assert password.encode() not in path.read_bytes(), path
+            content = path.read_bytes()
+            assert not any(password.encode() in content for password in passwords), path
     listed = agent.lading("secrets", "list", "stage")
     assert sorted(listed.result["secrets"]) == ["JWT_KEY", "SMOKE_TOKEN"]
-    logs = agent.lading("logs", "stage", "main")
-    assert password not in json.dumps(logs.lines)
+    logs = json.dumps(agent.lading("logs", "stage", "main").lines)
+    assert not any(password in logs for password in passwords)
+
+
+def told_to(agent: ContainerAgent, instance: str) -> dict[str, str]:
+    """Return the variables of an instance."""
+    name = Names(agent.home / "docker").container("instance", instance)
+    lines = Engine().get(f"/containers/{name}/json")["Config"]["Env"]
+    return dict(line.split("=", 1) for line in lines)

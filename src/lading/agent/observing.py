@@ -10,7 +10,7 @@ from lading.model.errors import LadingError
 from lading.model.manifest import Database
 from lading.model.release import Release
 from lading.model.secret import Secret
-from lading.model.server import password_name
+from lading.model.server import admin_of, password_name
 from lading.planner.backing import login_to, own_url
 
 ALPHABET = string.ascii_letters + string.digits  # nothing that a URL would want quoted
@@ -50,17 +50,22 @@ def run_here(release: Release, configuration: Configuration) -> list[str]:
     ]
 
 
+def _named(release: Release, configuration: Configuration) -> list[str]:
+    """Return what has a password of its own: each database that Lading runs, and the administrator of its server."""
+    return [key for name in run_here(release, configuration) for key in (name, admin_of(name))]
+
+
 def _passwords(
     world: World, record: EnvironmentRecord, release: Release, configuration: Configuration
 ) -> dict[str, int]:
     versions = world.secrets.versions(record.key)
-    names = {name: password_name(name) for name in run_here(release, configuration)}
+    names = {name: password_name(name) for name in _named(release, configuration)}
     return {name: versions[secret] for name, secret in names.items() if secret in versions}
 
 
 def _with_passwords(world: World, seen: Observed, release: Release, configuration: Configuration) -> Observed:
     """Make the passwords that are missing; one that is there is never replaced, for the server knows it."""
-    missing = [name for name in run_here(release, configuration) if name not in seen.passwords]
+    missing = [name for name in _named(release, configuration) if name not in seen.passwords]
     if missing:
         made = {password_name(name): Secret(_random()) for name in missing}
         world.secrets.put(seen.record.key, made)

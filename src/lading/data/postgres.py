@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lading.data import roles
 from lading.data.pages import flush, flush_directory
 from lading.data.revision import ALEMBIC, DJANGO
 from lading.model.errors import LadingError
@@ -38,6 +39,20 @@ class PostgresServers:
         except LadingError as error:
             return error.happened
         return ""
+
+    def hand_over(self, url: Secret, admin: Secret) -> str:
+        """Give the role of ``url`` its database, by who may do everything on its server."""
+        from psycopg.conninfo import conninfo_to_dict
+
+        programs, administrator = (conninfo_to_dict(one.reveal()) for one in (url, admin))
+        if self.trouble(admin):
+            # As earlier versions made it: the programs' own role may do everything, and makes who does it from now on.
+            with self._asked(url) as connection:
+                if not roles.may_do_everything(connection):
+                    return ""
+                roles.make_admin(connection, str(administrator["user"]), str(administrator["password"]))
+        with self._asked(admin) as connection:
+            return roles.hand_over(connection, str(programs["user"]), str(programs["password"]))
 
     def revision(self, url: Secret) -> tuple[str, ...]:
         """Return what Alembic or Django noted as applied."""

@@ -12,7 +12,8 @@ REVISIONS_SHOWN = 2
 class StartDatabase(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag="database"):
     """See that a database's server runs and answers, ``within`` seconds; it is kept from release to release.
 
-    ``spec`` is the server as Lading runs it, None where somebody else does.
+    ``spec`` is the server as Lading runs it, None where somebody else does. ``login`` is the programs', ``admin`` that
+    of whoever may do everything there, None where it is somebody else's business.
     """
 
     undo_text: ClassVar[str] = "leave it running, if it has answered"
@@ -20,6 +21,7 @@ class StartDatabase(StepBase, frozen=True, kw_only=True, omit_defaults=True, tag
     spec: InstanceSpec | None
     login: Login
     within: float
+    admin: Login | None = None
 
     @property
     def subject(self) -> str:

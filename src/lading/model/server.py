@@ -14,6 +14,8 @@ from lading.model.secret import Secret
 PORT = 5432
 SCHEME = "postgresql"
 VERSION = "17"  # of the server, unless the manifest names one
+# May do everything on a server that Lading runs; no project's role can be called so.
+ADMIN = "lading-admin"
 DOMAIN = "internal"  # kept for private use; with a dot in it, a name is asked for as it stands
 
 _FIELD = re.compile(r"\{(scheme|rest|host|port|user|password|name)\}")
@@ -32,6 +34,11 @@ def host_of(name: str) -> str:
 def password_name(name: str) -> str:
     """Return the name of the secret that is a database's password; no user's secret can be called so."""
     return f"database {name}"
+
+
+def admin_of(name: str) -> str:
+    """Return what stands for the administrator of a database's server where passwords are named."""
+    return f"{name} admin"
 
 
 def is_password(secret: str) -> bool:
@@ -53,6 +60,12 @@ def login_of(project: str, name: str, version: int, server: str) -> Login:
     """Return how the server that Lading runs for a database is reached."""
     role = role_of(project)
     return Login(secret=password_name(name), version=version, server=server, user=role, name=role)
+
+
+def admin_login(project: str, name: str, version: int, server: str) -> Login:
+    """Return how Lading itself reaches the server that it runs for a database, to do what programs may not."""
+    secret = password_name(admin_of(name))
+    return Login(secret=secret, version=version, server=server, user=ADMIN, name=role_of(project))
 
 
 def told(database: Database, login: Login, host: str) -> dict[str, Told]:

@@ -26,10 +26,12 @@ def steps(number: int, release: Release, configuration: Configuration, observed:
         login = login_to(release, configuration, name, database, observed.passwords)
         if login is None:
             continue
-        spec = None
-        if login.server:
-            spec = server_of(number, release, configuration, name, database, login, observed)
-        yield StartDatabase(database=name, spec=spec, login=login, within=WITHIN if spec is not None else ELSEWHERE)
+        if not login.server:
+            yield StartDatabase(database=name, spec=None, login=login, within=ELSEWHERE)
+            continue
+        spec = server_of(number, release, configuration, name, database, login, observed)
+        admin = _admin(release, name, login, observed)
+        yield StartDatabase(database=name, spec=spec, login=login, within=WITHIN, admin=admin)
 
 
 def only(manifest: Manifest, table: Environment) -> tuple[Manifest, Environment]:
@@ -70,6 +72,11 @@ def login_to(
         return Login(secret=own, version=version) if version is not None else None
     instance = server_name(release.project, configuration.environment, name)
     return server.login_of(release.project, name, passwords.get(name, 1), instance)
+
+
+def _admin(release: Release, name: str, login: Login, observed: Observed) -> Login:
+    version = observed.passwords.get(server.admin_of(name), 1)
+    return server.admin_login(release.project, name, version, login.server)
 
 
 def own_url(configuration: Configuration, name: str) -> str | None:
@@ -118,6 +125,7 @@ def server_of(
     """
     known = observed.record.backing.get(name)
     place = known.env["PGDATA"] if known is not None else f"{DATA}/r{number}"
+    admin = _admin(release, name, login, observed)
     return InstanceSpec(
         name=login.server,
         project=release.project,
@@ -132,8 +140,8 @@ def server_of(
         layers={},
         image=server.image_of(database),
         port=server.PORT,
-        env={"POSTGRES_USER": login.user, "POSTGRES_DB": login.name, "PGDATA": place, "PGUSER": login.user},
-        secrets={"POSTGRES_PASSWORD": (login.secret, login.version), "PGPASSWORD": (login.secret, login.version)},
+        env={"POSTGRES_USER": admin.user, "POSTGRES_DB": login.name, "PGDATA": place, "PGUSER": admin.user},
+        secrets={"POSTGRES_PASSWORD": (admin.secret, admin.version), "PGPASSWORD": (admin.secret, admin.version)},
         volumes={f"database-{name}": Volume(path=DATA)},
         resources=configuration.table.databases.get(name, Placement()).resources,
         stop_signal="SIGINT",

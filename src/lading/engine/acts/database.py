@@ -20,7 +20,9 @@ def act(context: Context, step: StartDatabase) -> Done:
         _check_major(context, step, spec)
         _remove_another(context, step, spec)
         context.up(spec)
-    _await(context, step)
+    kept_back = _await(context, step)
+    if kept_back:
+        context.warn(f"{step.login.user} may still do everything on database {step.database}: {kept_back}")
     if spec is None:
         return Done(text="it answers")
     # Only now: a server that never answered may have died while it made its files, and is made anew the next time.
@@ -69,10 +71,14 @@ def _check_major(context: Context, step: StartDatabase, spec: InstanceSpec) -> N
     )
 
 
-def _await(context: Context, step: StartDatabase) -> None:
+def _await(context: Context, step: StartDatabase) -> str:
+    """Wait until the programs' user gets in; return what kept the server from being handed over, empty for nothing."""
     clock = context.world.clock
     deadline = clock.monotonic() + step.within
-    while trouble := _trouble(context, step):
+    while True:
+        trouble, kept_back = _tried(context, step)
+        if not trouble:
+            return kept_back
         if clock.monotonic() >= deadline:
             raise _failed(context, step, f"it let nobody in within {step.within:g} s: {trouble}")
         if step.spec is not None and not _runs(context, step.spec):
@@ -81,13 +87,19 @@ def _await(context: Context, step: StartDatabase) -> None:
         context.wait(LOOK_EVERY)
 
 
-def _trouble(context: Context, step: StartDatabase) -> str:
+def _tried(context: Context, step: StartDatabase) -> tuple[str, str]:
+    """Return why nobody gets in, and what kept a server that lets people in from being handed over."""
+    world = context.world
     try:
-        return context.world.servers.trouble(resolving.url_of(context.world, context.key, step.login))
+        url = resolving.url_of(world, context.key, step.login)
+        kept_back = ""
+        if step.admin is not None:
+            kept_back = world.servers.hand_over(url, resolving.url_of(world, context.key, step.admin))
+        return world.servers.trouble(url), kept_back
     except LadingError as error:
         if error.code != "database-failed":
             raise
-        return error.happened
+        return error.happened, ""
 
 
 def _runs(context: Context, spec: InstanceSpec) -> bool:

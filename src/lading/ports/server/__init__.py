@@ -15,6 +15,17 @@ class Servers(Protocol):
         """Return why nobody could log in now, in the server's own words; empty when the database answers."""
         ...
 
+    def hand_over(self, url: Secret, admin: Secret) -> str:
+        """See that the role of ``url`` owns its database and is no superuser; return why it still is one.
+
+        Whoever may do everything on that server has the role and password of ``admin`` from then on: as the server
+        was made, or, where the role of ``url`` was made to be that, by giving all it owns to a new one of its name.
+        A server is as it was before or handed over whole, at every moment; calling it again changes nothing. Not
+        handed over (the answer is not empty) is what others use for too long, and what an administrator made so.
+        Sessions that stand go on. Raise as long as neither can log in.
+        """
+        ...
+
     def revision(self, url: Secret) -> tuple[str, ...]:
         """Return what Alembic or Django noted in the database as applied, sorted; empty where nothing was.
 

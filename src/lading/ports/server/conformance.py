@@ -23,6 +23,11 @@ class World(Protocol):
         ...
 
     @property
+    def admin(self) -> Secret:
+        """The same database as whoever may do everything on its server reaches it."""
+        ...
+
+    @property
     def wrong(self) -> Secret:
         """The same database with a password that is not its."""
         ...
@@ -45,6 +50,16 @@ class ServersConformance:
         trouble = world.servers.trouble(world.wrong)
         assert trouble
         assert "guess-4711" not in trouble
+
+    def test_a_server_is_handed_over_once(self, world: World) -> None:
+        """Programs get in as before, and asked again nothing is left to do; whom nobody lets in is told so."""
+        assert world.servers.hand_over(world.url, world.admin) == ""
+        assert world.servers.hand_over(world.url, world.admin) == ""
+        assert world.servers.trouble(world.url) == ""
+        with pytest.raises(LadingError) as raised:
+            world.servers.hand_over(world.wrong, world.wrong)
+        assert raised.value.code == "database-failed"
+        assert "guess-4711" not in str(raised.value)
 
     def test_the_revision_is_what_was_noted(self, world: World) -> None:
         """Nothing first, then what a migration tool wrote down, in order."""

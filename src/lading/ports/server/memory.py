@@ -8,11 +8,16 @@ from lading.model.secret import Secret
 
 @dataclasses.dataclass
 class Served:
-    """What one server has: the revision that was noted, its size, and why it does not answer (empty: it does)."""
+    """What one server has: the revision that was noted, its size, and why it does not answer (empty: it does).
+
+    ``busy`` keeps it from being handed over.
+    """
 
     revision: tuple[str, ...] = ()
     size: int = 0
     trouble: str = ""
+    busy: str = ""
+    handed_over: bool = False
 
 
 class MemoryServers:
@@ -30,6 +35,14 @@ class MemoryServers:
     def trouble(self, url: Secret) -> str:
         """Return what a test said."""
         return self.at(url).trouble
+
+    def hand_over(self, url: Secret, admin: Secret) -> str:  # noqa: ARG002
+        """Note that programs may no longer do everything, unless a test says that this cannot be now."""
+        served = self._answering(url)
+        if served.busy:
+            return served.busy
+        served.handed_over = True
+        return ""
 
     def revision(self, url: Secret) -> tuple[str, ...]:
         """Return the revision, sorted; raise while it does not answer."""
