@@ -21,6 +21,7 @@ from lading.model.secret import Secret
 from lading.ports.objects.memory import MemoryObjects
 from lading.ports.runtime.memory import MemoryRuntime
 from tests.recovery.house import ENVIRONMENT, KEY, PROJECT
+from tests.runs import ended_run
 from tests.support_agent import MemoryAgent, ShortDirectory
 
 DAY = 86400.0
@@ -199,19 +200,8 @@ def test_files_that_are_not_in_their_store_are_found(clinic: Clinic, agent: Memo
 
     def make(number: int) -> JobRun:
         sending = Sending(store=ObjectStore(store="s3://kept"), place="p", tries=2 * (number - 1), trouble="it is away")
-        return JobRun(
-            id=number,
-            project=PROJECT,
-            environment=ENVIRONMENT,
-            job="settle",
-            release="v1",
-            trigger="asked",
-            requested_by="ada",
-            created=0.0,
-            ending="succeeded",
-            outputs=(OutputFile(path="a", size=1), OutputFile(path="b", size=1, url="s3://kept/b")),
-            sending=sending,
-        )
+        files = (OutputFile(path="a", size=1), OutputFile(path="b", size=1, url="s3://kept/b"))
+        return ended_run(number, environment=ENVIRONMENT, outputs=files, sending=sending)
 
     agent.world.journal.open_run(make)
     assert wrong(clinic) == []

@@ -19,6 +19,7 @@ from lading.planner.units import unit_of
 from lading.ports.objects.memory import MemoryObjects
 from lading.runtime.process.outputs import files_in
 from tests.recovery.house import ENVIRONMENT, KEY, PROJECT
+from tests.runs import ended_run
 from tests.support import until
 from tests.support_agent import MemoryAgent, ShortDirectory
 
@@ -47,16 +48,9 @@ def left(agent: MemoryAgent, environment: str = ENVIRONMENT, **more: Any) -> Job
     (directory / "summary.json").write_text("{}")
 
     def make(number: int) -> JobRun:
-        return JobRun(
-            id=number,
-            project=PROJECT,
+        return ended_run(
+            number,
             environment=environment,
-            job="settle",
-            release="v1",
-            trigger="asked",
-            requested_by="ada",
-            created=0.0,
-            ending="succeeded",
             outputs=files_in(str(directory)),
             outputs_at=str(directory),
             sending=Sending(store=STORE, place=f"{number}-ab12", **more),

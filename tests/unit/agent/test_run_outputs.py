@@ -12,24 +12,13 @@ from lading.cli.main import main
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun, OutputFile
 from lading.runtime.process.outputs import files_in
+from tests.runs import ended_run
 from tests.support_agent import MemoryAgent
 
 
 def left(directory: Path) -> JobRun:
     """Return a run that left what lies in a directory."""
-    return JobRun(
-        id=1,
-        project="shop",
-        environment="local",
-        job="settle",
-        release="v1",
-        trigger="asked",
-        requested_by="ada",
-        created=0.0,
-        ending="succeeded",
-        outputs=files_in(str(directory)),
-        outputs_at=str(directory),
-    )
+    return ended_run(1, outputs=files_in(str(directory)), outputs_at=str(directory))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from lading.model.jobs import JobRun, OutputFile, Sending
 from lading.model.manifest import ObjectStore
 from lading.model.secret import Secret
 from lading.ports.runtime import RunResult
+from tests.runs import ended_run
 from tests.support import until
 from tests.support_agent import MemoryAgent, commit
 from tests.unit.cli.conftest import Run
@@ -238,16 +239,8 @@ def sent(agent: MemoryAgent, directory: Path, **more: Any) -> JobRun:
     there = OutputFile(path="b.txt", size=len(content), url=url, sha256=hashlib.sha256(content).hexdigest())
 
     def make(number: int) -> JobRun:
-        return JobRun(
-            id=number,
-            project="shop",
-            environment="local",
-            job="settle",
-            release="v1.1.0",
-            trigger="asked",
-            requested_by="ada",
-            created=0.0,
-            ending="succeeded",
+        return ended_run(
+            number,
             outputs=(OutputFile(path="a.txt", size=4), there),
             outputs_at=str(directory),
             sending=Sending(store=ObjectStore(store="s3://kept/lading"), place="1-ab12", **more),

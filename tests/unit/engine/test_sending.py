@@ -18,6 +18,7 @@ from lading.model.manifest import Environment, ObjectStore, Strategy
 from lading.model.secret import Secret
 from lading.ports.objects.memory import MemoryObjects
 from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, House
+from tests.runs import ended_run
 
 STORE = ObjectStore(store="s3://kept/lading", endpoint="https://s3.example.org")
 FILES = {"summary.json": b'{"failed": 0}', "pages/one.md": b"# one", "empty": b""}
@@ -49,23 +50,12 @@ class Yard:
         assert serving is not None
 
         def make(number: int) -> JobRun:
-            given: dict[str, Any] = {"ending": "succeeded", "sending": Sending(store=STORE, place="1-ab12"), **more}
-            return JobRun(
-                id=number,
-                project=PROJECT,
-                environment=ENVIRONMENT,
-                job="settle",
-                release="v1",
-                trigger="asked",
-                requested_by="test",
-                created=self.world.clock.now(),
-                spec=serving.workers[0],
-                outputs=tuple(
-                    OutputFile(path=path, size=len(content))
-                    for path, content in (FILES if files is None else files).items()
-                ),
-                **given,
-            )
+            given: dict[str, Any] = {"sending": Sending(store=STORE, place="1-ab12"), **more}
+            found = [
+                OutputFile(path=path, size=len(content))
+                for path, content in (FILES if files is None else files).items()
+            ]
+            return ended_run(number, environment=ENVIRONMENT, spec=serving.workers[0], outputs=tuple(found), **given)
 
         return self.world.journal.open_run(make)
 
