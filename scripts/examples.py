@@ -33,6 +33,7 @@ from typing import Any
 
 from lading.model.errors import LadingError
 from lading.model.server import VERSION
+from lading.runtime.docker.names import Names
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -184,6 +185,32 @@ class Example:
         """Stop all that it started."""
         stop = [LADING, "agent", "stop", "--everything"]
         subprocess.run(stop, env=self.environment, cwd="/", capture_output=True, check=False, timeout=AT_MOST)
+        names = Names(Path(self.environment["LADING_HOME"]) / "docker")
+        try:
+            _leave(names)
+        except subprocess.SubprocessError as error:
+            print(f"{self.name}: something of lading-{names.agent} was left in the engine: {error}", file=sys.stderr)
+
+
+def _leave(names: Names) -> None:
+    """Remove what an agent left in the engine: its home goes away, and so nobody else would ever do it."""
+    if not names.in_use:
+        return
+    (mine,) = names.filters()["label"]
+    _remove(["rm", "--force", "--volumes"], _docker("ps", "--all", "--quiet", "--filter", f"label={mine}"))
+    _remove(["network", "rm"], _docker("network", "ls", "--quiet", "--filter", f"label={mine}"))
+    images = _docker("images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={names.repository('*')}")
+    _remove(["rmi"], images)
+
+
+def _remove(words: list[str], found: list[str]) -> None:
+    if found:
+        _docker(*words, *found)
+
+
+def _docker(*words: str) -> list[str]:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=True, timeout=AT_MOST)
+    return done.stdout.split()
 
 
 def _told(out: str, err: str) -> str:
