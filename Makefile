@@ -1,5 +1,5 @@
 # One word per intention. `make demo` and `make test` set up what they need.
-.PHONY: setup demo examples test lint docs picture bench chaos base-images clean
+.PHONY: setup demo examples test lint docs picture bench chaos hosts-systemd base-images clean
 
 PY = .venv/bin/python
 
@@ -38,8 +38,13 @@ bench: setup
 chaos: setup
 	$(PY) -m benchmarks.run chaos
 
+hosts-systemd: setup
+	[ -d .systemd-root ] || scripts/systemd_root.sh .systemd-root
+	LADING_TESTS_SYSTEMD_ROOT=$(CURDIR)/.systemd-root LADING_TESTS_NEED_ENGINE=1 \
+		$(PY) -m pytest tests/system/test_hosts_systemd.py -v --durations=8
+
 base-images:
 	scripts/base_images.sh
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .systemd-root .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,7 +12,7 @@ import msgspec
 
 from lading.model.canonical import digest_of
 from lading.model.errors import LadingError
-from lading.router.holder import ANOTHER_HOLDS, SOURCE
+from lading.router.holder import ANOTHER_HOLDS
 from lading.router.identity import PROTOCOL, boot_id, is_running, write_whole
 from lading.router.settings import RouterSettings, Wants, holder_config
 from lading.router.starting import start
@@ -25,13 +25,12 @@ POLL_INTERVAL = 0.005  # seconds
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What the holder last wrote: processes as (pid, start time), ports by name, why ports are missing.
 
-    ``service`` is the unit it is the service of, empty for a process of its own; ``source`` where its program lies.
+    ``service`` is the unit it is the service of, empty for a process of its own.
     """
 
     boot: str = ""
     protocol: int = 1
     service: str = ""
-    source: str = ""
     holder: tuple[int, int] = (0, 0)
     router: tuple[int, int] | None = None
     api: int = 0
@@ -132,10 +131,7 @@ class Control:
 
     def _is_outdated(self, state: State, units: Units | None) -> bool:
         """Tell whether a holder must make way: for one that knows more, or one whom systemd keeps."""
-        if state.protocol != PROTOCOL or state.service != (units.service if units else ""):
-            return True
-        # A process of its own goes on as it is, so that an upgrade touches as little as it can.
-        return units is not None and state.source != SOURCE
+        return state.protocol != PROTOCOL or state.service != (units.service if units else "")
 
     def _replace(self, state: State, units: Units | None) -> State:
         """Put another holder in a holder's place; Traefik serves on meanwhile. Return the state that is left."""

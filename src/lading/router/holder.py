@@ -31,7 +31,6 @@ LETTING_GO = 1.0  # seconds until a router that ends must have closed its copies
 AGAIN_AFTER = 0.5  # seconds until what the system refused is tried again
 BACK_OFF_LIMIT = 1.0  # seconds between starts of a router that keeps dying
 ANOTHER_HOLDS = 3  # exit status
-SOURCE = str(Path(__file__).parent)  # tells which installation this runs from
 
 Process = tuple[int, int]
 
@@ -256,7 +255,8 @@ class Holder:
         """Wait until the router has loaded the routes; False when it has died or taken too long."""
         deadline = time.monotonic() + LOAD_LIMIT
         while time.monotonic() < deadline and self.router_runs():
-            if self.ending() or status_of(self.api_port, LOADED) == 200:
+            # A service that is only started anew must not leave a router to its successor that knows no routes yet.
+            if (self.ending() and not self.service) or status_of(self.api_port, LOADED) == 200:
                 return True
             self.wait(0.005)
         log(f"Traefik did not load its routes {'in time' if self.router_runs() else 'and ended'}")
@@ -304,7 +304,6 @@ class Holder:
             "boot": boot_id(),
             "protocol": PROTOCOL,
             "service": self.service,
-            "source": SOURCE,
             "holder": (os.getpid(), start_time(os.getpid())),
             "router": self.router,
             "api": self.api_port,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lading.router.identity import is_running, start_time
-from lading.router.process import log
+from lading.router.process import lay_rights_down, log
 from lading.router.sockets import bind, pass_on
 
 Process = tuple[int, int]
@@ -76,6 +76,7 @@ def _become(root: Path, listener: socket.socket) -> NoReturn:
     try:
         signal.set_wakeup_fd(-1)
         os.setsid()
+        lay_rights_down()
         pass_on([listener])
         words = [sys.executable, "-S", "-s", "-m", "lading.router.pages", str(root)]
         os.execve(sys.executable, words, dict(os.environ))

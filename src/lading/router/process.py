@@ -23,6 +23,7 @@ def become(binary: str, file: Path, named: Mapping[str, socket.socket]) -> NoRet
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program inherits that
         os.setsid()
         allow_take_over()
+        lay_rights_down()
         count = pass_on(named.values())
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -35,6 +36,19 @@ def become(binary: str, file: Path, named: Mapping[str, socket.socket]) -> NoRet
         log(f"cannot start {binary}: {error}")
     finally:
         os._exit(127)
+
+
+def lay_rights_down() -> None:
+    """Give up every capability, where no program can get it back: as a service, whose sockets were opened by others."""
+    import ctypes
+
+    get_no_new_privileges, version_3 = 39, 0x20080522
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(get_no_new_privileges, 0, 0, 0, 0) != 1:
+        return
+    head, none = (ctypes.c_uint32 * 2)(version_3, 0), (ctypes.c_uint32 * 6)()
+    if libc.capset(head, none):
+        raise OSError(ctypes.get_errno(), "cannot give up capabilities")
 
 
 def status_of(port: int, path: str) -> int:

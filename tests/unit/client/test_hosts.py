@@ -50,6 +50,7 @@ READY = {
     "router_service": hashlib.sha256(SERVICE_TEXT.encode()).hexdigest(),
     "router_run": hashlib.sha256(RUN_TEXT.encode()).hexdigest(),
     "router_mark": "lading-router",
+    "router_from": f"/opt/lading/{BUILD}/bin/python",
     **{f"router_{kind}_enabled": "enabled" for kind in ("socket", "service")},
     **{f"router_{kind}_state": "active" for kind in ("socket", "service")},
     "run": hashlib.sha256(RUN.encode()).hexdigest(),
@@ -99,7 +100,8 @@ def test_a_new_machine_needs_every_step() -> None:
 def test_systemd_gets_units_for_the_router_before_the_agent_starts() -> None:
     """The agent finds them and starts the router by them; without a free port for host names there is no socket."""
     plan = {step.name: step for step in steps(facts(NEW, systemd="yes"), WANTED)}
-    assert list(plan)[-3:] == ["service", "router", "agent"]
+    assert list(plan)[-4:] == ["service", "router", "agent", "guard"]
+    assert not plan["guard"].needed
     script = plan["router"].script
     assert "ListenStream=0.0.0.0:80\nListenStream=0.0.0.0:443\n" in script
     assert script.index("daemon-reload") < script.index("/var/lib/lading/router/service")
@@ -148,9 +150,11 @@ def test_a_host_that_is_ready_needs_none() -> None:
         ({"unit_enabled": ""}, ["service", "agent"]),
         ({"unit": "that of an older version"}, ["service"]),
         ({"run": "that of an older version"}, ["service"]),
-        ({"router_service": "that of an older version"}, ["router"]),
-        ({"router_run": "that of an older version"}, ["router"]),
-        ({"router_mark": ""}, ["router"]),
+        ({"router_service": "that of an older version"}, ["router", "guard"]),
+        ({"router_run": "that of an older version"}, ["router", "guard"]),
+        ({"router_mark": ""}, ["router", "guard"]),
+        ({"router_from": "/opt/lading/0.0.9-aaaaaaaaaaaa/bin/python"}, ["guard"]),
+        ({"router_from": "", "router_service_state": "failed"}, []),
         ({"router_socket_enabled": "disabled"}, ["router"]),
         ({"router_listen": "0.0.0.0:8080"}, ["router"]),
         ({"router_listen": ""}, ["router"]),
@@ -195,9 +199,9 @@ def test_an_upgrade_touches_neither_users_nor_settings() -> None:
     """It brings Lading to the client's version and starts the agent from it."""
     before = "/opt/lading/0.0.9-a/bin/python"
     plan = upgrade_steps(facts(READY, installed="0.0.9-a", agent_from=before, members="", key=""), WANTED)
-    assert [step.name for step in plan] == ["python", "lading", "service", "router", "agent"]
+    assert [step.name for step in plan] == ["python", "lading", "service", "router", "agent", "guard"]
     assert needed(plan) == ["lading", "agent"]
-    assert "systemctl restart" in plan[-1].script
+    assert "systemctl restart" in plan[-2].script
 
 
 @pytest.mark.parametrize("port", [80, 443])

@@ -98,6 +98,8 @@ for kind in socket service; do
     say router_${kind}_enabled "$(systemctl is-enabled $ROUTER.$kind 2>/dev/null)"
     say router_${kind}_state "$(systemctl is-active $ROUTER.$kind 2>/dev/null)"
 done
+pid=$(systemctl show -p MainPID --value $ROUTER.service 2>/dev/null)
+[ "${pid:-0}" != 0 ] && say router_from "$(tr '\0' '\n' <"/proc/$pid/cmdline" | head -1)"
 say router_mark "$(cat $HOME_OF_AGENT/router/service 2>/dev/null)"
 say router_run "$(cat $PLACE/run-router 2>/dev/null | sha256sum | cut -d' ' -f1)"
 say run "$(cat $PLACE/run 2>/dev/null | sha256sum | cut -d' ' -f1)"

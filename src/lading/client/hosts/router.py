@@ -26,6 +26,8 @@ exec "$place/bin/python" -S -s -m lading.router.serviced {DIRECTORY} {SERVICE}
 """
 
 # KillMode: what ends the holder leaves the router alone, and the next holder finds it; it ends it when it is stopped.
+# Capabilities: the guard binds ports that the settings name later, and keeps visitors waiting by a filter, which recent
+# kernels let nobody else set. The router itself and the maintenance page lay both down.
 # No start limit, no trigger limit: a port that is given up is an outage that nobody mends.
 SERVICE_TEXT = f"""[Unit]
 Description=Lading's router
@@ -49,7 +51,7 @@ OOMScoreAdjust=-500
 UMask=0077
 
 NoNewPrivileges=yes
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_NET_ADMIN
 ProtectSystem=strict
 ReadWritePaths={DIRECTORY}
 ProtectHome=read-only
@@ -110,24 +112,41 @@ def foreign(facts: Facts) -> list[str]:
     return [f"port {port} belongs to {owner}" for port, owner in owners.items() if owner not in ("", "traefik", SOCKET)]
 
 
-def router_step(facts: Facts) -> Step | None:
-    """Return the step that gives the router its units; None on a host without systemd."""
-    if not facts.has("systemd"):
-        return None
+def router_step(facts: Facts) -> Step:
+    """Return the step that gives the router its units, on a host with systemd."""
     listen = listens(facts)
     socket = socket_text(listen) if listen else ""
     same = facts.get("router_socket") == (digest(socket) if socket else "")
-    enabled = facts.get("router_service_enabled") == "enabled"
-    enabled = enabled and (not socket or facts.get("router_socket_enabled") == "enabled")
-    text = facts.get("router_service") == digest(SERVICE_TEXT) and facts.get("router_run") == digest(RUN_TEXT)
-    if same and enabled and text and facts.get("router_mark") == ROUTER:
+    if same and _enabled(facts, "service") and (not socket or _enabled(facts, "socket")) and _is_written(facts):
         what = f"{SOCKET} and {SERVICE} are enabled" if socket else f"{SERVICE} is enabled; no port for host names"
         return Step("router", what)
     ports = " and ".join(address.rpartition(":")[2] for address in listen)
     what = f"make and enable {SOCKET}, which holds {ports}, and {SERVICE}" if socket else f"make and enable {SERVICE}"
-    if facts.has("router_socket") and not same:
-        what += "; its ports change, so it is away for a moment"
-    return Step("router", what, _script(socket, moved=facts.has("router_socket") and not same))
+    moved = facts.has("router_socket") and not same
+    return Step(
+        "router",
+        f"{what}; its ports change, so it is away for a moment" if moved else what,
+        _script(socket, moved=moved),
+    )
+
+
+def guard_step(facts: Facts, place: str) -> Step:
+    """Return the step that lets the service go on from this installation and as its unit is now, after the agent's."""
+    if facts.get("router_service_state") != "active":
+        return Step("guard", "the agent starts the router by its units")
+    if facts.get("router_from").startswith(f"{place}/") and _is_written(facts):
+        return Step("guard", f"the router's guard runs from {place}")
+    return Step("guard", "start the router's guard anew; the router serves on", f"systemctl restart {SERVICE}")
+
+
+def _enabled(facts: Facts, kind: str) -> bool:
+    return facts.get(f"router_{kind}_enabled") == "enabled"
+
+
+def _is_written(facts: Facts) -> bool:
+    """Tell whether the service's files are as they should be."""
+    files = facts.get("router_service") == digest(SERVICE_TEXT) and facts.get("router_run") == digest(RUN_TEXT)
+    return files and facts.get("router_mark") == ROUTER
 
 
 def _script(socket: str, *, moved: bool) -> str:
@@ -142,9 +161,6 @@ def _script(socket: str, *, moved: bool) -> str:
     lines.append(f"systemctl daemon-reload\nsystemctl enable -q {wanted}")
     if moved and socket:
         lines.append(f"systemctl stop {SERVICE} {SOCKET}\nsystemctl start {SOCKET} {SERVICE}")
-    else:
-        # Its connections wait, and what serves them serves on.
-        lines.append(f"if systemctl is-active -q {SERVICE}; then systemctl restart {SERVICE}; fi")
     lines.append(f"mkdir -p -m 700 {DIRECTORY}\necho {ROUTER} >{DIRECTORY}/{MARK}")
     return "\n".join(lines)
 

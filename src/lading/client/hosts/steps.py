@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lading.client.hosts.engine import engine_steps
 from lading.client.hosts.look import GROUP, HOME, PLACE, ROUTER, UNIT, Facts, differences, is_newer
-from lading.client.hosts.router import foreign, router_step
+from lading.client.hosts.router import foreign, guard_step, router_step
 from lading.client.hosts.step import Step, no_way
 
 RUN = f"""#!/bin/sh
@@ -83,8 +83,7 @@ def steps(facts: Facts, wanted: Wanted) -> list[Step]:
         _lading(facts, wanted),
         *_people(facts, wanted),
         _settings(facts),
-        *_services(facts),
-        _agent(facts, wanted),
+        *_services(facts, wanted),
     ]
 
 
@@ -93,12 +92,15 @@ def upgrade_steps(facts: Facts, wanted: Wanted) -> list[Step]:
     _require(facts, wanted)
     if not facts.has("installed"):
         raise no_way("no Lading that host add has made is there", "lading host add ssh://root@HOST")
-    return [_python(facts), _lading(facts, wanted), *_services(facts), _agent(facts, wanted)]
+    return [_python(facts), _lading(facts, wanted), *_services(facts, wanted)]
 
 
-def _services(facts: Facts) -> list[Step]:
-    router = router_step(facts)
-    return [_service(facts), *([router] if router is not None else [])]
+def _services(facts: Facts, wanted: Wanted) -> list[Step]:
+    """Return the steps of what runs: the guard last, as it may know more than an older agent."""
+    service, agent = _service(facts), _agent(facts, wanted)
+    if not facts.has("systemd"):
+        return [service, agent]
+    return [service, router_step(facts), agent, guard_step(facts, wanted.place)]
 
 
 def _python(facts: Facts) -> Step:
