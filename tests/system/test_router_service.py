@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from lading.client.hosts.router import SERVICE_TEXT
 from lading.model.environment import Backend, Routes, ServiceRoute
 from lading.router import units
 from lading.router.control import Control, State
@@ -66,6 +67,8 @@ class Manager:
     def start(self) -> None:
         """Start the service and return once it says that it is ready."""
         numbers = [self.public.fileno(), *self.kept.values()]
+        # For whoever has it open, so also for a router that serves on.
+        os.set_blocking(self.public.fileno(), "\nNonBlocking=yes\n" not in SERVICE_TEXT)
         (self._place / "job").write_text("start")
         self._process = subprocess.Popen(
             [sys.executable, "-c", LAUNCH, str(self._root), *map(str, numbers)],
@@ -161,8 +164,9 @@ def state(router: TraefikRouter) -> State:
 def test_a_restart_of_the_service_is_noticed_by_nobody(
     router: TraefikRouter, manager: Manager, instance: Instance
 ) -> None:
-    """Restarted, or killed and started again, the next process takes over sockets and router; no request is lost, and
-    a router that was killed with its holder refuses nobody either, neither at the public port nor at a local one.
+    """Restarted, or killed and started again, the next process takes over sockets and router, and puts another router
+    in its place when it is told to; no request is lost. A router that was killed with its holder refuses nobody either,
+    neither at the public port nor at a local one.
     """
     router.ensure()
     port = serve(router, instance)
@@ -181,9 +185,17 @@ def test_a_restart_of_the_service_is_noticed_by_nobody(
             assert after.holder != before.holder
     assert local.failures + public.failures == []
     with load(port, 60, only_new=True) as local, load(PUBLIC, 60, only_new=True) as public:
+        router = TraefikRouter(router.root, settings=msgspec.structs.replace(SETTINGS, grace=2.0))
+        router.ensure()
+        after = state(router)
+        assert after.router != before.router
+        count = public.sent
+        until(lambda: public.sent > count + 30)
+    assert local.failures + public.failures == []
+    with load(port, 60, only_new=True) as local, load(PUBLIC, 60, only_new=True) as public:
         manager.end("", signal.SIGKILL)
-        assert before.router is not None
-        os.kill(before.router[0], signal.SIGKILL)
+        assert after.router is not None
+        os.kill(after.router[0], signal.SIGKILL)
         router.ensure()
         count = public.sent
         until(lambda: public.sent > count + 30)

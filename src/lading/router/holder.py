@@ -20,7 +20,7 @@ from typing import Any
 from lading.router.identity import PROTOCOL, boot_id, is_running, left_running, read_json, start_time, write_whole
 from lading.router.pagehost import PageHost
 from lading.router.process import address_of, become, claim, detach, log, status_of
-from lading.router.sockets import bind, holds, holds_all, open_up, shut, take_over, turn_away
+from lading.router.sockets import bind, holds, holds_all, open_up, shut, take_over, turn_away, unknown_to
 
 API = "traefik"  # the name Traefik gives the entry point of its own API
 LOADED = "/api/http/middlewares/lading-loaded@file"  # stands in every file of routes
@@ -203,8 +203,7 @@ class Holder:
         """Start a router; once it has loaded the routes, end ``old``. New connections wait meanwhile."""
         before = self.router, self.api, self.api_port, self.template
         shut(self.sockets.values())
-        if old is None:
-            turn_away(self.sockets.values())
+        turn_away(unknown_to(old[0] if old else 0, self.sockets.values()))
         self.spawn(beside=old is not None)
         loaded = self.await_loaded()
         if old is not None and old == before[0] and not loaded and is_running(*old):

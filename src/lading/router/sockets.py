@@ -108,6 +108,12 @@ def holds_all(pid: int, sockets: Iterable[socket.socket]) -> bool:
     return _links(sockets) <= _open_in(pid)
 
 
+def unknown_to(pid: int, sockets: Iterable[socket.socket]) -> list[socket.socket]:
+    """Return those of the sockets that a process does not have open."""
+    known = _open_in(pid)
+    return [sock for sock in sockets if not _links([sock]) <= known]
+
+
 def _links(sockets: Iterable[socket.socket]) -> set[str]:
     return {f"socket:[{os.fstat(sock.fileno()).st_ino}]" for sock in sockets}
 

@@ -28,6 +28,8 @@ exec "$place/bin/python" -S -s -m lading.router.serviced {DIRECTORY} {SERVICE}
 # KillMode: what ends the holder leaves the router alone, and the next holder finds it; it ends it when it is stopped.
 # Capabilities: the guard binds ports that the settings name later, and keeps visitors waiting by a filter, which recent
 # kernels let nobody else set. The router itself and the maintenance page lay both down.
+# NonBlocking: systemd would make the sockets block again at every start, those of the router that serves on as well,
+# which then takes one visitor more after it was told to end.
 # No start limit, no trigger limit: a port that is given up is an outage that nobody mends.
 SERVICE_TEXT = f"""[Unit]
 Description=Lading's router
@@ -46,6 +48,7 @@ KillMode=process
 TimeoutStartSec=60s
 TimeoutStopSec=60s
 FileDescriptorStoreMax=1024
+NonBlocking=yes
 LimitNOFILE=1048576
 OOMScoreAdjust=-500
 UMask=0077
