@@ -212,7 +212,7 @@ def test_a_reboot_brings_everything_back(road: Road) -> None:
 
 @with_engine
 def test_an_upgrade_loses_nothing(road: Road, tmp_path: Path) -> None:
-    """Agent and router run from the new installation, and the old one goes; a host of before the units gets them."""
+    """Agent and router run from the new installation, one after the other, and no visitor notices."""
     source = tmp_path / "src"
     shutil.copytree(Path(lading.__file__).parent, source / "lading")
     with (source / "lading" / "__init__.py").open("a") as file:
@@ -257,7 +257,10 @@ def test_what_was_made_is_taken_away(road: Road) -> None:
     assert {"agent", "router"} <= set(road.findings())
     told = road.lading("host", "remove", road.root, "--yes")
     assert told.exit == 0, told
-    assert road.vm.run("ls /etc/systemd/system | grep lading; pgrep -af 'lading|traefik'", check=False).stdout == ""
+    assert (
+        road.vm.run("ls /etc/systemd/system | grep '[l]ading'; pgrep -af '[l]ading|[t]raefik'", check=False).stdout
+        == ""
+    )
     assert road.vm.run("ls /opt/lading /home/deploy/nothing; id deploy", check=False).stdout == ""
     assert road.vm.run("docker ps -q").stdout == ""
     assert "journal.db" in road.vm.run("ls /var/lib/lading").stdout
