@@ -9,7 +9,8 @@ from lading.engine.context import Locks
 from lading.model.rollout import Rollout
 from lading.ports.journal import Journal
 from lading.ports.sources.memory import MemorySources
-from tests.recovery.house import ENVIRONMENT, PROJECT, TABLE, House
+from tests.recovery.house import ENVIRONMENT, TABLE, House
+from tests.recovery.releases import PROJECT
 from tests.support import until
 
 

@@ -13,27 +13,8 @@ from lading.engine.patience import Parked
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord, Observed, Pinned
 from lading.model.jobs import JobRun
-from lading.model.manifest import (
-    Build,
-    Database,
-    Environment,
-    Manifest,
-    Probe,
-    Project,
-    Secrets,
-    Service,
-    SmokeStep,
-    Strategy,
-)
-from lading.model.release import (
-    Artifact,
-    Migrations,
-    Platform,
-    Release,
-    artifact_digest,
-    backing_name,
-    release_digest,
-)
+from lading.model.manifest import Database, Environment, Strategy
+from lading.model.release import Release
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
 from lading.model.server import admin_of, password_name
@@ -53,40 +34,16 @@ from lading.ports.runtime.memory import MemoryRuntime
 from lading.ports.secrets.memory import MemorySecrets
 from lading.ports.server.memory import MemoryServers, Served
 from lading.ports.signer.memory import MemorySigner
-from lading.ports.store.memory import MemoryStore, make_layer
+from lading.ports.store.memory import MemoryStore
+from tests.recovery.releases import PROJECT, SERVED, release_of
 
-PROJECT, ENVIRONMENT = "shop", "stage"
+ENVIRONMENT = "stage"
 KEY = f"{PROJECT}/{ENVIRONMENT}"
 ALONE = Environment(strategy=Strategy(kind="recreate", watch=1.0))
 SHARING = Environment(strategy=Strategy(kind="canary", canary=(0.25, 0.5), canary_for=1.0, watch=1.0))
 TABLE = Environment(replicas={"web": 2}, strategy=Strategy(watch=1.0, keep_previous=60.0), env={"COLOUR": "blue"})
-
-
-# Releases of these versions migrate the database; the others use it as they find it.
-MIGRATING = "v2."
-SERVED = "v7."  # the same with a database that has a server
-OTHER_MAJOR = "v7.2.0"  # asks for a server that cannot read what another wrote
 SERVER = f"{PROJECT}.{ENVIRONMENT}.main"
-# Releases with a service that runs somebody else's image.
-CACHES = {"v8.0.0": "redis:7", "v8.1.0": "redis:8"}
 CACHE = f"{PROJECT}.{ENVIRONMENT}.cache"
-OLD, NEW = ("3f2a",), ("9c41",)
-
-
-def manifest() -> Manifest:
-    probe = Probe(path="/ready", within=2.0)
-    return Manifest(
-        project=Project(name=PROJECT),
-        build={"app": Build(bundle="requirements.txt")},
-        services={
-            "web": Service(
-                build="app", command="serve", port=8000, health=Probe(path="/health", within=2.0), ready=probe
-            ),
-            "worker": Service(build="app", command="work"),
-        },
-        smoke=(SmokeStep(name="status", method="GET", path="/status"), SmokeStep(name="report", command="report")),
-        secrets=Secrets(required=("TOKEN",)),
-    )
 
 
 @dataclasses.dataclass
@@ -129,59 +86,7 @@ class House:
     # what is there
 
     def release(self, version: str) -> Release:
-        layers = []
-        for role in ("environment", "source"):
-            content = {"version": version.encode() if role == "source" else b"env"}
-            layer, blob = make_layer(role, content)
-            self.world.store.put(layer.digest, iter([blob]))
-            layers.append(layer)
-        known = self.world.journal.release(PROJECT, version)
-        if known is not None:
-            # In a journal of an older version the release stands as that version recorded it.
-            return known
-        platform = self.world.runtime.platform()
-        artifact = Artifact(
-            name="app",
-            kind="bundle",
-            digest=artifact_digest("bundle", platform, layers),
-            platform=platform,
-            layers=tuple(layers),
-        )
-        content_manifest = manifest()
-        if version.startswith(MIGRATING):
-            main = Database(engine="sqlite", env="DATABASE_URL", migrate="migrate")
-            content_manifest = msgspec.structs.replace(content_manifest, databases={"main": main})
-        if version.startswith(SERVED):
-            major = "16" if version == OTHER_MAJOR else None
-            main = Database(engine="postgres", env="DATABASE_URL", migrate="migrate", version=major)
-            content_manifest = msgspec.structs.replace(content_manifest, databases={"main": main})
-        artifacts = [artifact]
-        if version in CACHES:
-            cache = Service(build="", image=CACHES[version], check="ping")
-            content_manifest = msgspec.structs.replace(
-                content_manifest, services={**content_manifest.services, "cache": cache}
-            )
-            artifacts.append(self._taken(CACHES[version]))
-        heads = {"main": NEW if version != "v7.0.0" else OLD} if version.startswith(SERVED) else {}
-        return self.world.journal.add_release(
-            Release(
-                project=PROJECT,
-                version=version,
-                digest=release_digest(tuple(artifacts), content_manifest, heads),
-                artifacts=tuple(artifacts),
-                manifest=content_manifest,
-                migration_heads=heads,
-                migrations={name: Migrations(tool="alembic", revisions=(*OLD, *NEW)) for name in heads},
-            )
-        )
-
-    def _taken(self, image: str) -> Artifact:
-        """Return the artifact of an image that somebody else made, whose bytes are in the store."""
-        layer, blob = make_layer("config", {"image": image.encode()})
-        self.world.store.put(layer.digest, iter([blob]))
-        machine = Platform(system="linux", machine=self.world.runtime.platform().machine)
-        digest = artifact_digest("image", machine, [layer])
-        return Artifact(name=backing_name("cache"), kind="image", digest=digest, platform=machine, layers=(layer,))
+        return release_of(self.world, version)
 
     @property
     def record(self) -> EnvironmentRecord:

@@ -10,7 +10,8 @@ from lading.ports.checks.memory import MemoryChecks
 from lading.ports.database.memory import Data
 from lading.ports.runtime import Run, RunResult
 from lading.ports.server.memory import Served
-from tests.recovery.house import ALONE, CACHE, CACHES, KEY, NEW, OLD, SERVER, SHARING, TABLE, House
+from tests.recovery.house import ALONE, CACHE, KEY, SERVER, SHARING, TABLE, House
+from tests.recovery.releases import CACHES, NEW, OLD
 
 # Methods that only read: polling visits them hundreds of times in the same state.
 READING = (

@@ -11,7 +11,8 @@ from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.manifest import Environment
 from tests.recovery.agent import MemoryAgent
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, TABLE
+from tests.recovery.house import ENVIRONMENT, KEY, TABLE
+from tests.recovery.releases import PROJECT
 
 pytestmark = pytest.mark.recovery
 

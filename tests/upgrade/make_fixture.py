@@ -15,7 +15,8 @@ from lading.journal import SqliteJournal
 from lading.model.bill import Policy
 from lading.ports.journal import Audit
 from lading.ports.journal.samples import trusted_key
-from tests.recovery.house import ENVIRONMENT, PROJECT, House
+from tests.recovery.house import ENVIRONMENT, House
+from tests.recovery.releases import PROJECT
 from tests.upgrade.fixtures import JOURNALS, dump
 
 NONCE_ENDS = 4_000_000_000.0

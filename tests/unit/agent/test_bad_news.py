@@ -16,7 +16,8 @@ from lading.model.manifest import Environment
 from lading.model.release import Release
 from lading.model.rollout import Rollout
 from lading.ports.journal import Audit
-from tests.recovery.house import ENVIRONMENT, PROJECT, TABLE
+from tests.recovery.house import ENVIRONMENT, TABLE
+from tests.recovery.releases import PROJECT
 from tests.support import until
 from tests.support_agent import MemoryAgent
 

@@ -13,7 +13,8 @@ from lading.agent.rollouts import Rollouts
 from lading.model.secret import Secret
 from lading.ports.sources.memory import MemorySources
 from tests.recovery.agent import MemoryAgent
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, TABLE
+from tests.recovery.house import ENVIRONMENT, KEY, TABLE
+from tests.recovery.releases import PROJECT
 from tests.support import until
 
 

@@ -20,7 +20,8 @@ from lading.model.manifest import Environment, ObjectStore
 from lading.model.secret import Secret
 from lading.ports.objects.memory import MemoryObjects
 from lading.ports.runtime.memory import MemoryRuntime
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT
+from tests.recovery.house import ENVIRONMENT, KEY
+from tests.recovery.releases import PROJECT
 from tests.runs import ended_run
 from tests.support_agent import MemoryAgent, ShortDirectory
 

@@ -7,7 +7,8 @@ from lading.agent.supervisor import Supervisor
 from lading.engine.context import Locks
 from lading.model.errors import LadingError
 from lading.ports.router.memory import FOREVER, MemoryRouter
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, House
+from tests.recovery.house import ENVIRONMENT, KEY, House
+from tests.recovery.releases import PROJECT
 
 ON = MaintenanceAsked(on=True, message="Back at noon")
 OFF = MaintenanceAsked(on=False)

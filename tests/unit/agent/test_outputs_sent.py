@@ -18,7 +18,8 @@ from lading.model.secret import Secret
 from lading.planner.units import unit_of
 from lading.ports.objects.memory import MemoryObjects
 from lading.runtime.process.outputs import files_in
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT
+from tests.recovery.house import ENVIRONMENT, KEY
+from tests.recovery.releases import PROJECT
 from tests.runs import ended_run
 from tests.support import until
 from tests.support_agent import MemoryAgent, ShortDirectory

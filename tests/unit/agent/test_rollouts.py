@@ -13,7 +13,8 @@ from lading.model.errors import LadingError
 from lading.model.manifest import Environment, Strategy
 from lading.ports.journal import Audit
 from tests.recovery.agent import MemoryAgent
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, TABLE
+from tests.recovery.house import ENVIRONMENT, KEY, TABLE
+from tests.recovery.releases import PROJECT
 from tests.support import until
 
 

@@ -17,8 +17,9 @@ from lading.model.jobs import JobRun
 from lading.model.manifest import Environment, Job, Manifest, Strategy
 from lading.ports.clock.memory import MemoryClock
 from lading.ports.runtime import RunResult
-from tests.recovery import house
-from tests.recovery.house import ENVIRONMENT, PROJECT, House
+from tests.recovery import releases
+from tests.recovery.house import ENVIRONMENT, House
+from tests.recovery.releases import PROJECT
 from tests.support import until
 
 HOUR = 3600.0
@@ -46,9 +47,9 @@ class Tower:
         jobs = (
             {"settle": Job(command="settle", build="app", **{"schedule": "@hourly", **job})} if job != {"no": 1} else {}
         )
-        plain = self.__dict__.setdefault("plain", house.manifest())
+        plain = self.__dict__.setdefault("plain", releases.manifest())
         made: Manifest = msgspec.structs.replace(plain, jobs=jobs)
-        self._monkeypatch.setattr(house, "manifest", lambda: made)
+        self._monkeypatch.setattr(releases, "manifest", lambda: made)
 
     def deploy(self, version: str, table: Environment = ON) -> None:
         assert self.house.carry(self.house.open_deploy(version, table)).outcome == "succeeded"

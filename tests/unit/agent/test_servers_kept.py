@@ -16,7 +16,8 @@ from lading.model.manifest import Placement
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
 from tests.recovery.agent import MemoryAgent
-from tests.recovery.house import ENVIRONMENT, KEY, NEW, OLD, OTHER_MAJOR, PROJECT, SERVER, TABLE
+from tests.recovery.house import ENVIRONMENT, KEY, SERVER, TABLE
+from tests.recovery.releases import NEW, OLD, OTHER_MAJOR, PROJECT
 
 FIRST, SECOND = "v7.0.0", "v7.1.0"
 

@@ -11,7 +11,8 @@ from lading.model.manifest import Environment, ObjectStore, Volume
 from lading.model.release import Artifact, Release
 from lading.ports.store.memory import make_layer
 from tests.recovery.agent import MemoryAgent
-from tests.recovery.house import ENVIRONMENT, PROJECT
+from tests.recovery.house import ENVIRONMENT
+from tests.recovery.releases import PROJECT
 from tests.support_agent import MemoryAgent as Interface
 
 

@@ -20,7 +20,8 @@ from lading.model.errors import CODES, LadingError
 from lading.model.interface import API_HEADER, API_VERSION
 from lading.model.manifest import Build, Manifest, Project
 from lading.model.secret import MASK, Secret
-from tests.recovery.house import ENVIRONMENT, PROJECT
+from tests.recovery.house import ENVIRONMENT
+from tests.recovery.releases import PROJECT
 from tests.support import until
 from tests.support_agent import MemoryAgent
 

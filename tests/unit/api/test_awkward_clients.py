@@ -14,7 +14,7 @@ import pytest
 from lading.agent.api.wire import LONGEST_BODY
 from lading.model.interface import SOCKET
 from lading.model.manifest import Build, Manifest, Project
-from tests.recovery.house import PROJECT
+from tests.recovery.releases import PROJECT
 from tests.support import until
 from tests.support_agent import MemoryAgent, ShortDirectory
 

@@ -16,7 +16,8 @@ from lading.planner.plans import plan_release, plan_rollback
 from lading.planner.units import configure
 from lading.ports.runtime import Run, RunResult
 from lading.ports.runtime.memory import MemoryRuntime
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, TABLE, House
+from tests.recovery.house import ENVIRONMENT, KEY, TABLE, House
+from tests.recovery.releases import PROJECT
 
 NAME = f"{PROJECT}.{ENVIRONMENT}.cache"
 CACHE = Service(build="", image="redis:7", check="ping", volumes={"cache": Volume(path="/data")}, env={"LEVEL": "low"})

@@ -6,7 +6,8 @@ import pytest
 from lading.model.data_steps import StartDatabase
 from lading.model.rollout import Rollout
 from lading.model.server import ADMIN, admin_of, password_name
-from tests.recovery.house import KEY, NEW, OLD, House
+from tests.recovery.house import KEY, House
+from tests.recovery.releases import NEW, OLD
 from tests.recovery.scenarios import served_to
 
 

@@ -19,7 +19,8 @@ from lading.model.jobs import JobRun
 from lading.model.manifest import Expect, Volume
 from lading.ports.runtime import RunResult
 from lading.ports.runtime.memory import MemoryRuntime
-from tests.recovery.house import KEY, PROJECT, House
+from tests.recovery.house import KEY, House
+from tests.recovery.releases import PROJECT
 
 
 class Yard:

@@ -7,7 +7,8 @@ from lading.model.release import Migrations, Release
 from lading.model.rollout import Rollout
 from lading.ports.database.memory import Data
 from lading.ports.runtime import Run, RunResult
-from tests.recovery.house import KEY, NEW, OLD, House
+from tests.recovery.house import KEY, House
+from tests.recovery.releases import NEW, OLD
 from tests.recovery.scenarios import build
 
 

@@ -17,7 +17,8 @@ from lading.model.jobs import JobRun, OutputFile, Sending
 from lading.model.manifest import Environment, ObjectStore, Strategy
 from lading.model.secret import Secret
 from lading.ports.objects.memory import MemoryObjects
-from tests.recovery.house import ENVIRONMENT, KEY, PROJECT, House
+from tests.recovery.house import ENVIRONMENT, KEY, House
+from tests.recovery.releases import PROJECT
 from tests.runs import ended_run
 
 STORE = ObjectStore(store="s3://kept/lading", endpoint="https://s3.example.org")

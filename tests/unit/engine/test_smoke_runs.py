@@ -6,13 +6,13 @@ import pytest
 from lading.model.environment import InstanceSpec
 from lading.model.manifest import Environment, Job, Manifest, Resources, Service, Size, SmokeStep, Strategy
 from lading.ports.runtime import Run, RunResult
-from tests.recovery import house
+from tests.recovery import releases
 from tests.recovery.house import House
 
 
 def smoked(monkeypatch: pytest.MonkeyPatch, step: SmokeStep, command: str) -> InstanceSpec:
     """Deploy a release whose suite is one step and return what its command was started as."""
-    plain = house.manifest()
+    plain = releases.manifest()
     web, worker = plain.services["web"], plain.services["worker"]
     services: dict[str, Service] = {
         "web": msgspec.structs.replace(web, env={"PLACE": "web"}, resources=Resources(cpu=1.0)),
@@ -26,7 +26,7 @@ def smoked(monkeypatch: pytest.MonkeyPatch, step: SmokeStep, command: str) -> In
         sizes={"large": Size(resources=Resources(memory=1 << 30))},
         smoke=(step,),
     )
-    monkeypatch.setattr(house, "manifest", lambda: made)
+    monkeypatch.setattr(releases, "manifest", lambda: made)
     here = House.build()
     started: list[InstanceSpec] = []
 
@@ -59,14 +59,14 @@ def test_a_command_runs_as_the_service_it_names(
 
 def test_a_project_of_jobs_alone_is_checked_and_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     """A release without services is deployed too: its suite runs in the environment of its jobs, and it has a bill."""
-    plain = house.manifest()
+    plain = releases.manifest()
     made: Manifest = msgspec.structs.replace(
         plain,
         services={},
         jobs={"settle": Job(command="settle", build="app")},
         smoke=(SmokeStep(name="settles", job="settle"), SmokeStep(name="version", command="version")),
     )
-    monkeypatch.setattr(house, "manifest", lambda: made)
+    monkeypatch.setattr(releases, "manifest", lambda: made)
     here = House.build()
     rollout = here.carry(here.open_deploy("v1", Environment(strategy=Strategy(watch=0.0))))
     assert rollout.outcome == "succeeded"

@@ -9,7 +9,7 @@ from lading.model.manifest import SmokeStep
 from lading.model.secret import MASK, Secret
 from lading.ports.checks import Answer
 from lading.ports.checks.expectations import Seen
-from tests.recovery import house
+from tests.recovery import releases
 from tests.recovery.house import KEY, House
 
 
@@ -21,8 +21,8 @@ def _failing(monkeypatch: pytest.MonkeyPatch) -> House:
         SmokeStep(name="login", method="POST", path="/login", capture={"session": "token"}),
         SmokeStep(name="status", method="GET", path="/status"),
     )
-    made = msgspec.structs.replace(house.manifest(), smoke=steps)
-    monkeypatch.setattr(house, "manifest", lambda: made)
+    made = msgspec.structs.replace(releases.manifest(), smoke=steps)
+    monkeypatch.setattr(releases, "manifest", lambda: made)
     here = House.build()
     checks, runtime = here.world.checks, here.world.runtime
     checks.page("/login", Seen(status=200, body=b'{"token": "made-up-just-now"}'))  # type: ignore[attr-defined]
