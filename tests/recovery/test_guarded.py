@@ -61,11 +61,16 @@ def illegible_once_turned(guarded: Guarded) -> None:
     journal.turn = turned  # type: ignore[method-assign]
 
 
-def late(table: Environment, *, killed: bool = False) -> tuple[Guarded, Rollout]:
-    """A release that is cut over and fails its suite, and whose way back cannot read the login."""
+def late(table: Environment, *, killed: bool = False, changed: bool = False) -> tuple[Guarded, Rollout]:
+    """A release that is cut over and fails its suite, and whose way back cannot read the login.
+
+    ``killed``: the agent dies as it turns back; ``changed``: the release before had another login.
+    """
     guarded = Guarded(House.build())
     house = guarded.house
     assert house.deploy("v1.0.0", table).outcome == "succeeded"
+    if changed:
+        house.world.secrets.put(KEY, {LOGIN: Secret("berta:battery")})
     illegible_once_turned(guarded)
     house.world.checks.fail("500", name="status", path="/status", of=house.world.router.url(KEY))  # type: ignore[attr-defined]
     opened = house.open_deploy("v1.1.0", table)
@@ -81,10 +86,22 @@ def answerer(house: House) -> str | None:
     return name
 
 
+@pytest.mark.parametrize("killed", [False, True], ids=["", "by the agent's successor"])
 @pytest.mark.parametrize("table", [BESIDE, ALONE], ids=["blue-green", "recreate"])
-def test_a_way_back_without_its_login_opens_nothing(table: Environment) -> None:
-    """The rollout is stuck with one release answering behind the login; the alert says what to restore and then do."""
-    guarded, rollout = late(table)
+def test_a_way_back_behind_the_same_login_needs_not_read_it(table: Environment, killed: bool) -> None:
+    """What the router holds of it is enough: the release before serves again, behind its login."""
+    guarded, rollout = late(table, killed=killed)
+    assert rollout.outcome == "rolled_back"
+    serving = guarded.house.record.serving
+    assert serving is not None
+    assert (serving.release.version, answerer(guarded.house)) == ("v1.0.0", serving.web[0].name)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "by the agent's successor"])
+@pytest.mark.parametrize("table", [BESIDE, ALONE], ids=["blue-green", "recreate"])
+def test_a_way_back_behind_another_login_opens_nothing(table: Environment, killed: bool) -> None:
+    """The rollout is stuck with one release answering behind its login; the alert says what to restore and then do."""
+    guarded, rollout = late(table, killed=killed, changed=True)
     house = guarded.house
     assert rollout.outcome == "stuck"
     assert house.record.serving is not None
@@ -104,6 +121,7 @@ def test_one_that_can_be_read_again_lets_the_way_back_go_on(table: Environment) 
     guarded = Guarded(House.build())
     house = guarded.house
     assert house.deploy("v1.0.0", table).outcome == "succeeded"
+    house.world.secrets.put(KEY, {LOGIN: Secret("berta:battery")})
     illegible_once_turned(guarded)
     house.world.checks.fail("500", name="status", path="/status", of=house.world.router.url(KEY))  # type: ignore[attr-defined]
     opened = house.open_deploy("v1.1.0", table)
@@ -155,11 +173,3 @@ def test_an_agent_that_restarts_without_the_login_opens_nothing(routed: bool) ->
     agent.world.clock.advance(10.0)  # type: ignore[attr-defined]
     agent.supervisor.look()
     assert agent.world.router.current(KEY) == before
-
-
-def test_a_restart_in_the_middle_of_the_way_back_opens_nothing() -> None:
-    """An agent that dies over the undo is followed by one that can read no login: it ends as the first would have."""
-    guarded, rollout = late(BESIDE, killed=True)
-    house = guarded.house
-    assert (rollout.outcome, house.world.router.current(KEY).generation) == ("stuck", "r2")  # type: ignore[union-attr]
-    assert "restore it from a backup" in house.record.alert

@@ -26,6 +26,13 @@ def edge_of(world: World, key: str, configuration: Configuration) -> Edge:
     )
 
 
+def sources_of(configuration: Configuration) -> tuple[object, ...]:
+    """Return all that an edge is made of; of the same it is the same."""
+    table = configuration.table
+    versions = {name: configuration.secret_versions.get(name) for name in table.edge_secrets}
+    return table.access, table.limits, table.tls, versions
+
+
 def check_edge(world: World, key: str, configuration: Configuration, port: int | None) -> None:
     """Raise what would keep the edge from being put up: a login or certificate that is none, a port that is missing."""
     edge = edge_of(world, key, configuration)

@@ -2,9 +2,11 @@
 
 import msgspec
 
-from lading.engine.edge import edge_of
+from lading.engine.edge import edge_of, sources_of
 from lading.engine.world import World
-from lading.model.environment import Backend, Canary, EnvironmentRecord, Pinned, Routes, ServiceRoute
+from lading.model.environment import Backend, Canary, Edge, EnvironmentRecord, Pinned, Routes, ServiceRoute
+from lading.model.errors import LadingError
+from lading.model.plan import Stop
 
 
 def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
@@ -29,9 +31,34 @@ def routes_of(world: World, record: EnvironmentRecord, unit: Pinned) -> Routes:
         port=unit.port if unit.port is not None else record.port,
         domain=unit.configuration.table.domain,
         services=tuple(services),
-        edge=edge_of(world, record.key, unit.configuration),
+        edge=_edge(world, record, unit),
         maintenance=world.journal.maintenance(record.project, record.name),
     )
+
+
+def _edge(world: World, record: EnvironmentRecord, unit: Pinned) -> Edge:
+    """Return a unit's edge; what the router holds of the very same one needs no secret to be read again."""
+    try:
+        return edge_of(world, record.key, unit.configuration)
+    except LadingError:
+        current = world.router.current(record.key)
+        made_for = _made_for(world, record, current.generation) if current is not None else None
+        if current is None or made_for is None:
+            raise
+        if sources_of(made_for.configuration) != sources_of(unit.configuration):
+            raise
+        return current.edge
+
+
+def _made_for(world: World, record: EnvironmentRecord, generation: str) -> Pinned | None:
+    """Return the unit whose edge the routes of a generation have, None where nobody knows."""
+    for unit in (record.serving, record.standby):
+        if unit is not None and generation_of(unit) == generation:
+            return unit
+    for rollout in world.journal.unfinished():
+        if gap_generation(rollout.id) == generation:
+            return next((step.unit for step in rollout.plan.steps if isinstance(step, Stop)), None)
+    return None
 
 
 def shared_routes(world: World, record: EnvironmentRecord, previous: Pinned, unit: Pinned, share: float) -> Routes:
