@@ -51,6 +51,9 @@ for what, options in (("/proc/sys", "ro"), ("/proc/sysrq-trigger", "ro"), ("/pro
     run("mount", "--bind", root + what, root + what)
     if options == "ro":
         run("mount", "-o", "remount,bind,ro", root + what)
+# A name of its own for every boot, by which programs tell a machine that was restarted.
+open(place + "/boot_id", "w").write(open("/proc/sys/kernel/random/uuid").read())
+run("mount", "--bind", place + "/boot_id", root + "/proc/sys/kernel/random/boot_id")
 mount("sysfs", "sysfs", root + "/sys", "ro")
 mount("tmpfs", "tmpfs", root + "/run", "mode=755")
 mount("tmpfs", "tmpfs", root + "/dev", "mode=755")
