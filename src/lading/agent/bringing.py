@@ -10,11 +10,13 @@ from lading.agent.received import check_bringing
 from lading.agent.releases import ReleaseShelf
 from lading.agent.rollouts import Rollouts
 from lading.build.report import Report
+from lading.engine import resolving
 from lading.engine.world import World
+from lading.model.data_steps import StartDatabase
 from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.manifest import Manifest
-from lading.model.plan import Plan
+from lading.model.plan import Plan, Step
 from lading.model.rollout import Rollout
 from lading.planner.backing import only
 from lading.planner.plans import BACKING, is_backed, plan_backing
@@ -50,9 +52,21 @@ class Bringing:
             def plan(number: int) -> Plan:
                 return plan_backing(number, release, configuration, observed)
 
-            return None if is_backed(plan(0), observed) else plan
+            up = is_backed(plan(0), observed) and all(self._answers(record, step) for step in plan(0).steps)
+            return None if up else plan
 
         return self._rollouts.back(asked, prepare)
+
+    def _answers(self, record: EnvironmentRecord, step: Step) -> bool:
+        """Tell whether a database's server lets programs in: one that has just been started may need a moment."""
+        if not isinstance(step, StartDatabase):
+            return True
+        try:
+            return not self._world.servers.trouble(resolving.url_of(self._world, record.key, step.login))
+        except LadingError as error:
+            if error.code != "database-failed":
+                raise
+            return False
 
     def _record(self, asked: BringRequest) -> EnvironmentRecord:
         """Return the environment's record, made where it never had a rollout."""

@@ -248,6 +248,17 @@ class Supervisor:
                 current = msgspec.structs.replace(current, standby=None, standby_until=0.0)
                 self._world.journal.save_environment(current)
             self._sweep(current)
+            if current.is_down:
+                self._rest(current)
+
+    def _rest(self, record: EnvironmentRecord) -> None:
+        """Stop what backs an environment that is down: whoever took it down died, or a way up was turned back."""
+        for spec in record.backing.values():
+            if self._runs(spec):
+                self._carefully(
+                    f"stopping {spec.label} of {record.key}",
+                    lambda spec=spec: self._world.runtime.stop(spec.name, grace=spec.grace),  # type: ignore[misc]
+                )
 
     def _sweep(self, record: EnvironmentRecord) -> None:
         for spec in list(leftovers(self._world, record)):

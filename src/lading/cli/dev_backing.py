@@ -172,7 +172,7 @@ def _bring(state: State, agent: Agent, local: Local, story: Callable[[], Story])
     except KeyboardInterrupt:
         raise _taken_back(state, agent, number, local) from None
     if last["rollout"]["outcome"] != "succeeded":
-        raise _failed(local, last)
+        raise _failed(agent, local, last)
 
 
 def _opened(state: State, agent: Agent, local: Local) -> int | None:
@@ -266,11 +266,11 @@ def stays(names: Sequence[str], environment: str) -> str:
     return f"{' and '.join(names)} of {environment} {run} on; {down} ends {them}, {their} data stays"
 
 
-def _failed(local: Local, last: dict[str, Any]) -> LadingError:
+def _failed(agent: Agent, local: Local, last: dict[str, Any]) -> LadingError:
     """Return what kept the servers from coming up."""
     plain = last.get("error") or {"happened": f"what backs {local.name} did not come up: {last['rollout']['outcome']}"}
     error = LadingError.from_plain(plain)
-    now = "; ".join(filter(None, (error.now, NOTHING_BEGUN)))
+    now = f"{error.now}; {NOTHING_BEGUN}".removeprefix("; ") + _what_is_left(agent, local)
     return LadingError(
         error.code, doing=error.doing, happened=error.happened, now=now, hint=error.hint, details=error.details
     )

@@ -52,6 +52,7 @@ class Session:
         self._changes: queue.SimpleQueue[frozenset[Path] | Child] = queue.SimpleQueue()
         self._children: list[Child] = []
         self._first_done = False
+        self._failed = False  # something did not start, or ended badly, since it was prepared
 
     def changed(self, paths: frozenset[Path]) -> None:
         """Say that files changed; callable from any thread."""
@@ -72,19 +73,22 @@ class Session:
 
     def _again(self, prepared: Prepared, paths: frozenset[Path]) -> Prepared:
         """Start again what has to be, after files changed, and return what runs."""
-        if any(path.name in CONFIGURATION for path in paths):
+        configured = any(path.name in CONFIGURATION for path in paths)
+        # What failed may have missed what backs it, which is looked after when it is prepared.
+        if configured or self._failed:
             try:
                 prepared = self._prepare()
             except LadingError as error:
                 self._told.trouble(error)
-                self._told.note("what ran goes on as it was configured before")
-                return prepared
-            self._first_done = False
-        elif any(MIGRATIONS & set(path.relative_to(self._root).parts) for path in paths):
+                if configured:
+                    self._told.note("what ran goes on as it was configured before")
+                    return prepared
+        if configured or any(MIGRATIONS & set(path.relative_to(self._root).parts) for path in paths):
             self._first_done = False
         elif not self._to_restart():
             return prepared
         self._told.note(f"{self._names(paths)} changed, starting again")
+        self._failed = False
         end(self._children, RELOAD_GRACE)
         self._start(prepared)
         return prepared
@@ -106,6 +110,7 @@ class Session:
             for program in prepared.programs:
                 self._children.append(Child(program, self._told.line, self._changes.put))
         except LadingError as error:
+            self._failed = True
             self._told.trouble(error)
             self._told.note("it is tried again at the next change")
         for child in self._children:
@@ -143,6 +148,7 @@ class Session:
         if status is None:
             # It closed its output and runs on.
             return
+        self._failed = self._failed or status != 0
         how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
         last = f"; its last line: {child.last_line}" if child.last_line else ""
         self._told.note(f"{child.program.name} {how}{last}")

@@ -11,10 +11,13 @@ from lading.agent.asking import BackingAsked, BringRequest
 from lading.agent.down import Downs
 from lading.agent.logs import InstanceLogs
 from lading.agent.status import Status
+from lading.agent.supervisor import Supervisor
+from lading.engine.context import Locks
 from lading.model.environment import EnvironmentRecord
 from lading.model.errors import LadingError
 from lading.model.manifest import Build, Database, Environment, Manifest, Placement, Project, Service
 from lading.model.rollout import Rollout
+from lading.model.secret import Secret
 from lading.ports.runtime import RunResult
 from lading.ports.runtime.memory import MemoryRuntime
 from tests.support import until
@@ -195,6 +198,37 @@ def test_down_ends_it_and_it_comes_back(agent: MemoryAgent) -> None:
     status = Status(agent.world.journal, agent.world.runtime, agent.world.router, agent.world.clock)
     (view,) = [one for one in status.environments() if one.name == LOCAL]
     assert [(one.name, one.running) for one in view.instances] == [("main", True), ("cache", True)]
+
+
+def test_a_way_up_that_is_turned_back_leaves_it_down(agent: MemoryAgent) -> None:
+    """What was started for it again is stopped: an environment that says it is down has nothing running."""
+    bring(agent)
+    downs(agent).take(PROJECT, LOCAL, "ada")
+    runtime(agent).script_run("ping", RunResult(exit_status=1, output="no answer", outputs="", seconds=0.1))
+    told = bring(agent)
+    assert told is not None
+    assert told.outcome == "unwound"
+    assert record(agent).is_down
+    Supervisor(agent.world, Locks(), agent.rollouts.admission).look()
+    assert runtime(agent).running == ()
+
+
+def test_one_that_lets_nobody_in_yet_is_waited_for(agent: MemoryAgent) -> None:
+    """It may have been started again a moment ago: programs would be told an address where nobody answers."""
+    bring(agent)
+    main = runtime(agent).look(MAIN)
+    assert main is not None
+    password = agent.world.secrets.get(f"{PROJECT}/{LOCAL}", "database main", 1).reveal()
+    served = agent.world.servers.at(  # type: ignore[attr-defined]
+        Secret(f"postgresql://shop:{password}@{main.host}:5432/shop")
+    )
+    served.trouble = "the database system is starting up"
+    told = bring(agent)
+    assert told is not None
+    assert told.outcome == "unwound"
+    assert told.error is not None
+    assert "the database system is starting up" in told.error["happened"]
+    assert MAIN in runtime(agent).running
 
 
 def downs(agent: MemoryAgent) -> Downs:

@@ -230,7 +230,7 @@ def test_one_that_does_not_work_ends_the_command(
     said = run("dev", "--port", "18937")
     assert (said.status, prepared) == (4, [])
     assert "start of cache: its check exit status 1: no answer, after 60 s" in said.err
-    assert "local serves nothing yet; no program was started" in said.err
+    assert "local serves nothing yet; no program was started; main of local runs on; lading down ends it" in said.err
     assert "next:    lading logs local cache --rollout 1" in said.err
 
 

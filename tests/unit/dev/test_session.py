@@ -189,6 +189,16 @@ def test_one_with_a_reloader_of_its_own_is_left_alone(desk: Desk) -> None:
     _up(desk, 4)
 
 
+def test_what_failed_is_prepared_anew(desk: Desk) -> None:
+    """What backs it may have been taken away: who is started again after a failure is given what is there now."""
+    desk.programs = (desk.program("web", "raise SystemExit(3)"),)
+    desk.start()
+    until(lambda: any("exit status 3" in note for note in desk.heard.notes), within=5)
+    desk.programs = (desk.program("web", STAYS),)
+    desk.changed("web.py")
+    _up(desk, 1)
+
+
 def test_what_comes_first_comes_first(desk: Desk) -> None:
     """Nothing is started beside a migration, nor after one that failed; a change tries again."""
     desk.first = (desk.program("migrate", "print('broken')\nraise SystemExit(1)\n"),)
