@@ -113,14 +113,10 @@ def test_its_servers_are_those_of_the_local_environment(tmp_path: Path) -> None:
         for image in ("postgres:17", "redis:7-alpine"):
             Engine().get(f"/images/{segment(image)}/json")  # make base-images
         assert work(agent, "1 :1") == ["database", "backing"]
-        assert {one["service"] for one in agent.environment("local")["instances"] if one["running"]} == {
-            "main",
-            "cache",
-        }
         assert work(agent, "2 :2") == []
         down = agent.lading("down")
         assert down.exit == 0, down
-        assert agent.environment("local")["instances"] == []
+        assert {one["name"] for one in down.result["down"]["stopped"]} == {"main", "cache"}
 
 
 def work(agent: ContainerAgent, expected: str) -> list[str]:

@@ -12,7 +12,8 @@ from lading.model.manifest import Manifest, Service, Volume
 from lading.model.plan import Start
 from lading.model.release import Artifact, Layer, Platform, Release, backing_name, release_digest
 from lading.model.rollout import Rollout
-from lading.planner.plans import plan_release, plan_rollback
+from lading.planner.backing import only
+from lading.planner.plans import plan_backing, plan_release, plan_rollback
 from lading.planner.units import configure
 from lading.ports.runtime import Run, RunResult
 from lading.ports.runtime.memory import MemoryRuntime
@@ -198,3 +199,30 @@ def test_an_agent_that_dies_meanwhile_ends_old_or_new(house: House, point: str, 
     state = runtime(house).look(NAME)
     assert state is not None
     assert state.running
+
+
+ALONE = (*POINTS, "runtime.prepare", "store.verify", "journal.finish", "journal.mark")
+
+
+@pytest.mark.parametrize("act", ["kill", "fail"])
+@pytest.mark.parametrize("point", [f"{point}:{side}" for point in ALONE for side in ("before", "after")])
+def test_brought_up_without_a_release_it_is_there_or_not(house: House, point: str, act: str) -> None:
+    """Whatever breaks meanwhile, an outcome comes: what the record names runs, and nothing else does."""
+    whole = release(house, "v1.0.0", CACHE)
+    manifest, table = only(whole.manifest, TABLE)
+    taken = tuple(one for one in whole.artifacts if one.name == backing_name("cache"))
+    wanted = msgspec.structs.replace(whole, manifest=manifest, artifacts=taken)
+    configuration, observed = configure(ENVIRONMENT, table, {}, manifest), house.observed()
+    opened = house.world.journal.begin(
+        project=PROJECT,
+        environment=ENVIRONMENT,
+        kind="dev",
+        requested_by="test",
+        at=house.world.clock.now(),
+        plan=lambda number: plan_backing(number, wanted, configuration, observed),
+    )
+    ended = house.carry_through(opened.id, house.with_faults(Fault(point=point, act=act)))
+    assert ended.outcome in ("succeeded", "unwound"), ended.error
+    there = ended.outcome == "succeeded"
+    assert (house.record.serving, set(house.record.backing)) == (None, {"cache"} if there else set())
+    assert runtime(house).running == ((NAME,) if there else ())
