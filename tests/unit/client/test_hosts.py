@@ -287,6 +287,7 @@ def test_the_service_leaves_what_is_served_alone(tmp_path: Path) -> None:
     """Stopping the unit ends the agent and not its instances; systemd finds nothing wrong with it."""
     assert "KillMode=process" in SERVICE
     assert "KillMode=process" in SERVICE_TEXT
+    assert not [word for word in ("ProtectKernelTunables", "ProtectControlGroups") if f"{word}=" in SERVICE_TEXT]
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     for name, text in {

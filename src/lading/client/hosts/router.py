@@ -30,8 +30,8 @@ exec "$place/bin/python" -S -s -m lading.router.serviced {DIRECTORY} {SERVICE}
 # kernels let nobody else set. The router itself and the maintenance page lay both down.
 # NonBlocking: systemd would make the sockets block again at every start, those of the router that serves on as well,
 # which then takes one visitor more after it was told to end.
-# ReadOnlyPaths rather than ProtectKernelTunables, which mounts a /proc of its own: in a machine that is a container, that
-# one names another boot than the agent sees.
+# ReadOnlyPaths rather than ProtectKernelTunables and ProtectControlGroups, which mount a /proc of their own: in a machine
+# that is a container, that one names another boot than the agent sees.
 # No start limit, no trigger limit: a port that is given up is an outage that nobody mends.
 SERVICE_TEXT = f"""[Unit]
 Description=Lading's router
@@ -64,7 +64,6 @@ ProtectHome=read-only
 PrivateTmp=yes
 PrivateDevices=yes
 ProtectClock=yes
-ProtectControlGroups=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
