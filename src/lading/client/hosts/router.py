@@ -30,7 +30,7 @@ exec "$place/bin/python" -S -s -m lading.router.serviced {DIRECTORY} {SERVICE}
 # kernels let nobody else set. The router itself and the maintenance page lay both down.
 # NonBlocking: systemd would make the sockets block again at every start, those of the router that serves on as well,
 # which then takes one visitor more after it was told to end.
-# ReadOnlyPaths rather than ProtectKernelTunables and ProtectControlGroups, which mount a /proc of their own: in a machine
+# ReadOnlyPaths, not ProtectKernelTunables and ProtectControlGroups, which mount a /proc of their own: in a machine
 # that is a container, that one names another boot than the agent sees.
 # No start limit, no trigger limit: a port that is given up is an outage that nobody mends.
 SERVICE_TEXT = f"""[Unit]
