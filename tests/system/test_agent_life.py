@@ -122,7 +122,7 @@ def test_an_agent_whose_home_is_gone_ends(home: Home) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "lading.agent", "--home", str(home.path)], stdout=subprocess.DEVNULL
     )
-    until(lambda: _answers(home), within=20)
+    until(lambda: (home.path / "agent.json").exists(), within=20)
     moved = home.path.with_name("moved")
     home.path.rename(moved)
     try:

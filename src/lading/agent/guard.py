@@ -15,6 +15,7 @@ import msgspec
 
 from lading.data.custody import custody_of
 from lading.docker import Engine
+from lading.model import typed
 from lading.runtime.docker.held import ContainerWork, PausedContainers
 from lading.runtime.process.held import ProcessWork, StoppedProcesses
 from lading.runtime.process.hold import Folder, Hold, HoldPlan, Still, Work
@@ -37,7 +38,7 @@ def main() -> int:
     *engine, place = sys.argv[1:]
     folder = Folder(Path(place))
     try:
-        order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order | None)
+        order = typed.decode(sys.stdin.buffer.read(), Order | None)
     except msgspec.DecodeError:
         # The agent died while it was telling; nothing has begun, and the next one finds that.
         return 1

@@ -6,6 +6,7 @@ import msgspec
 
 from lading.agent.answers import PolicyAnswer
 from lading.bill.policy import default_policy, loosening, loosens
+from lading.model import typed
 from lading.model.bill import Policy
 from lading.model.errors import LadingError
 from lading.model.manifest import Environment
@@ -49,7 +50,7 @@ def _changed(environment: str, old: Policy, changes: dict[str, Any]) -> Policy:
     try:
         if unknown:
             raise msgspec.ValidationError(f"a policy has no demand named {', '.join(unknown)}")
-        return msgspec.convert({**demands, **changes}, type=Policy)
+        return typed.convert({**demands, **changes}, Policy)
     except msgspec.ValidationError as error:
         raise LadingError(
             "usage",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from lading.model import typed
 from lading.model.errors import LadingError
 from lading.secrets.allowed import Allowed
 
@@ -81,7 +82,7 @@ def read_settings(home: Path) -> Settings:
     except OSError as error:
         raise _wrong(file, str(error.strerror)) from error
     try:
-        return msgspec.convert(tomllib.loads(text), Settings)
+        return typed.convert(tomllib.loads(text), Settings)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise _wrong(file, str(error)) from error
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lading.model import typed
 from lading.model.bill import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Envelope, Signature, Statement
 from lading.model.canonical import canonical_json
 
@@ -46,7 +47,7 @@ def payload_of(statement: Statement) -> bytes:
 def read_payload(payload: bytes) -> Statement:
     """Read a statement back; raise :class:`Malformed` when it is none of Lading's."""
     try:
-        document = msgspec.json.decode(payload, type=_Document)
+        document = typed.decode(payload, _Document)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Malformed(f"no in-toto statement ({error})") from error
     if (document.type, document.predicate_type) != (STATEMENT_TYPE, PREDICATE_TYPE):
@@ -58,7 +59,7 @@ def read_payload(payload: bytes) -> Statement:
         raise Malformed("the subject must read project@version")
     subject = {"project": project, "version": version, "digest": "sha256:" + document.subject[0].digest["sha256"]}
     try:
-        return msgspec.convert({**document.predicate, **subject}, type=Statement)
+        return typed.convert({**document.predicate, **subject}, Statement)
     except msgspec.MsgspecError as error:
         raise Malformed(f"an incomplete statement ({error})") from error
 
@@ -98,7 +99,7 @@ def envelope_json(envelope: Envelope) -> bytes:
 def read_envelope(text: bytes | str) -> Envelope:
     """Read DSSE JSON; raise :class:`Malformed`."""
     try:
-        return msgspec.json.decode(text, type=Envelope)
+        return typed.decode(text, Envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Malformed(f"no DSSE envelope ({error})") from error
 

@@ -21,6 +21,7 @@ from lading.build.pins import pinning_command
 from lading.build.report import Report
 from lading.build.sbom import bill_of_materials
 from lading.build.uvtool import Uv, uv_version
+from lading.model import typed
 from lading.model.canonical import canonical_json, digest_of
 from lading.model.release import Layer, Platform
 from lading.ports.store import Store
@@ -74,7 +75,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _cached(path: Path, store: Store) -> BuiltEnvironment | None:
     try:
-        built = msgspec.json.decode(path.read_bytes(), type=BuiltEnvironment)
+        built = typed.decode(path.read_bytes(), BuiltEnvironment)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     return built if store.has(built.layer.digest) else None

@@ -16,6 +16,7 @@ from lading.build.errors import build_failed
 from lading.build.pack import COMPRESSION_LEVEL, TAR_ZSTD, chunks_of
 from lading.docker import Engine
 from lading.docker.engine import segment
+from lading.model import typed
 from lading.model.release import Layer
 from lading.ports.store import Store
 
@@ -43,8 +44,8 @@ def export(engine: Engine, image: str, work: Path) -> Exported:
                 links[member.name] = posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
             elif member.isreg() and (source := tar.extractfile(member)) is not None:
                 files[member.name] = _spool(cast(BinaryIO, source), work / f"export-{len(files)}")
-    (listed,) = msgspec.json.decode(_content(files, links, "manifest.json"))
-    config = msgspec.json.decode(_content(files, links, listed["Config"]))
+    (listed,) = typed.plain(_content(files, links, "manifest.json"))
+    config = typed.plain(_content(files, links, listed["Config"]))
     layers = tuple(files[_followed(links, name)] for name in listed["Layers"])
     expected = config["rootfs"]["diff_ids"]
     if [diff_id for diff_id, _ in layers] != expected:
@@ -110,7 +111,7 @@ class KnownLayers:
         """See that a layer is in the store and return it, and whether it is new there."""
         note = self._directory / f"{diff_id.removeprefix('sha256:')}.json"
         try:
-            known = msgspec.json.decode(note.read_bytes(), type=Layer)
+            known = typed.decode(note.read_bytes(), Layer)
         except (FileNotFoundError, msgspec.DecodeError):
             known = None
         if known is not None and store.has(known.digest):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from lading.model import typed
+
 # Files that Python would run or load if they appeared beside a release's own.
 CODE_SUFFIXES = (".py", ".pyc", ".pth", ".so", ".pyd", ".egg-link")
 
@@ -23,7 +25,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
 
 def load(path: Path) -> Inventory:
     """Read an inventory; ``msgspec.DecodeError`` or OSError when it cannot be."""
-    return msgspec.json.decode(path.read_bytes(), type=Inventory)
+    return typed.decode(path.read_bytes(), Inventory)
 
 
 def difference(top: Path, inventory: Inventory, *, every_file: bool, besides: Collection[str] = ()) -> str:

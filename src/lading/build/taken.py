@@ -11,6 +11,7 @@ from lading.build.exported import export
 from lading.build.image import Site, artifact_of
 from lading.docker import Engine
 from lading.docker.pulling import find_image, pull_image
+from lading.model import typed
 from lading.model.release import Artifact, backing_name
 
 
@@ -38,7 +39,7 @@ def _note(cache: Path, image: str) -> Path:
 
 def _known(note: Path) -> Artifact | None:
     try:
-        return msgspec.json.decode(note.read_bytes(), type=Artifact)
+        return typed.decode(note.read_bytes(), Artifact)
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
 

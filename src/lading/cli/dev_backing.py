@@ -288,13 +288,13 @@ def _broken_off(agent: Agent, reason: str) -> LadingError:
 
 def _fetch(place: str, local: Local) -> dict[str, Any]:
     """Return what the agent wrote down for this user alone, and remove it."""
-    import msgspec
+    from lading.model import typed
 
     if not place:
         return {"variables": {}, "secrets": []}
     path = Path(place)
     try:
-        found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        found: dict[str, Any] = typed.plain(path.read_bytes())
         path.unlink()
     except OSError as error:
         raise LadingError(

@@ -102,11 +102,11 @@ def _serves(detail: dict[str, Any], name: str) -> Facts:
 
     if detail["configuration"] is None:
         return {}
-    import msgspec
+    from lading.model import typed
 
-    manifest: Manifest = msgspec.convert(detail["manifest"], Manifest)
+    manifest: Manifest = typed.convert(detail["manifest"], Manifest)
     configuration = detail["configuration"]
-    table = msgspec.convert(configuration.get("table", {}), Environment)
+    table = typed.convert(configuration.get("table", {}), Environment)
     view = detail["environment"]
     named = frozenset((*manifest.secrets.required, *manifest.secrets.optional, *table.needed_secrets))
     return {

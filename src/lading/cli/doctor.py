@@ -137,10 +137,9 @@ def _agent(host: str | None, address: Address | LadingError) -> Place:
 
 def _of_agent(address: Address) -> Iterator[Finding]:
     """Yield what an agent finds; where it does not answer, that, and what can be seen of its home from here."""
-    import msgspec
-
     from lading.client.agent import Agent
     from lading.doctor.finding import Finding
+    from lading.model import typed
 
     agent = Agent(address, patience=PATIENCE)
     began = time.time()
@@ -150,7 +149,7 @@ def _of_agent(address: Address) -> Iterator[Finding]:
         yield from _unanswered(address, error)
         return
     yield from _compared(answer, began)
-    yield from msgspec.convert(answer["findings"], tuple[Finding, ...])
+    yield from typed.convert(answer["findings"], tuple[Finding, ...])
 
 
 def _compared(answer: dict[str, Any], began: float) -> Iterator[Finding]:

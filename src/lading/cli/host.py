@@ -222,17 +222,16 @@ def _say(state: State, mark: str, name: str, text: str) -> None:
 
 
 def _agents_own(connection: Connection) -> tuple[Finding, ...]:
-    import msgspec
-
     from lading.client.address import parse_address
     from lading.client.agent import Agent
     from lading.doctor.finding import Finding
+    from lading.model import typed
 
     try:
         answer = Agent(parse_address(str(connection.host))).get("/v1/doctor")
     except LadingError:
         return ()  # that it does not answer has been found above
-    return msgspec.convert(answer["findings"], tuple[Finding, ...])
+    return typed.convert(answer["findings"], tuple[Finding, ...])
 
 
 def _ask(plan: list[Step]) -> None:

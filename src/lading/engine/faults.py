@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from lading.engine.world import GUARDED, World
+from lading.model import typed
 from lading.model.errors import LadingError
 
 
@@ -73,7 +74,7 @@ class Faults:
     @classmethod
     def from_environment(cls, text: str, trace: str = "") -> "Faults":
         """Read faults from JSON, as the agent takes them from ``LADING_FAULTS`` in recovery tests."""
-        return cls(msgspec.json.decode(text, type=tuple[Fault, ...]), trace=Path(trace) if trace else None)
+        return cls(typed.decode(text, tuple[Fault, ...]), trace=Path(trace) if trace else None)
 
     def visit(self, point: str) -> None:
         """Count a visit of the point and strike if a fault is set for it."""

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from lading.journal.schema import Migration, migrate, migrations, refuse_foreign
+from lading.model import typed
 from lading.model.errors import LadingError
 
 T = TypeVar("T")
@@ -35,7 +36,6 @@ class JournalFile:
         self.path = Path(path)
         # Re-entrant, because the plan is made inside the transaction of begin and may read the journal.
         self._lock = threading.RLock()
-        self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
         with self._explained("opening"), reached("opening", self.path):
             self._connection = _connect(self.path)
             try:
@@ -90,8 +90,7 @@ class JournalFile:
 
     def _decoded(self, kind: type[T], text: str) -> T:
         try:
-            decoder = self._decoders.get(kind) or self._decoders.setdefault(kind, msgspec.json.Decoder(kind))
-            value: T = decoder.decode(text)
+            return typed.decode(text, kind)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             raise LadingError(
                 "journal",
@@ -100,7 +99,6 @@ class JournalFile:
                 now="the journal was not changed",
                 hint="start the agent with the version of Lading that wrote it",
             ) from error
-        return value
 
     @contextmanager
     def _explained(self, doing: str) -> Iterator[None]:

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import msgspec
-
 from lading.manifest.advice import looks_secret
 from lading.manifest.problems import Path, dotted, show
+from lading.model import typed
 from lading.model.canonical import canonical_json
 from lading.model.manifest import Manifest
 from lading.model.secret import MASK
@@ -45,7 +44,7 @@ def _shown(path: Path, value: Any) -> str:
 
 def _flat(manifest: Manifest) -> dict[Path, Any]:
     """Return the manifest's single values by path; smoke steps go by their names, empty tables count as values."""
-    plain = msgspec.json.decode(canonical_json(manifest))
+    plain = typed.plain(canonical_json(manifest))
     if "smoke" in plain:
         plain["smoke"] = {step["name"]: step for step in plain["smoke"]}
     flat: dict[Path, Any] = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from lading.model import typed
 from lading.model.canonical import digest_of
 from lading.model.errors import LadingError
 from lading.router.holder import ANOTHER_HOLDS
@@ -63,7 +64,7 @@ class Control:
     def state(self) -> State:
         """Return what the holder last wrote; an empty state when there is none."""
         try:
-            return msgspec.json.decode((self.root / "holder.json").read_bytes(), type=State)
+            return typed.decode((self.root / "holder.json").read_bytes(), State)
         except (OSError, msgspec.MsgspecError):
             return State()
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lading.model import typed
 from lading.model.environment import Routes, ServiceRoute
 from lading.ports.router.rules import asks, prefix_of, refusal
 from lading.ports.router.sides import paths_of, sides_of
@@ -101,7 +102,7 @@ def parse(text: bytes) -> dict[str, Routes]:
     first = text.split(b"\n", 1)[0]
     if not first.startswith(RECORD):
         raise ValueError("not a file of routes")
-    return {r.environment: r for r in msgspec.json.decode(first.removeprefix(RECORD), type=list[Routes])}
+    return {r.environment: r for r in typed.decode(first.removeprefix(RECORD), list[Routes])}
 
 
 def names(routes: Routes, around: Surroundings) -> tuple[list[str], list[str]]:

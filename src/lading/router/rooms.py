@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from lading.model import typed
 from lading.model.environment import Routes
 from lading.model.errors import LadingError
 from lading.ports.router.rules import asks
@@ -77,7 +78,7 @@ class Rooms:
         """Yield the rooms that live; what others left is removed."""
         for file in sorted(self._root.glob("*.json")):
             try:
-                state = msgspec.json.decode(file.read_bytes(), type=RoomState)
+                state = typed.decode(file.read_bytes(), RoomState)
             except FileNotFoundError:
                 continue
             if state.lives:

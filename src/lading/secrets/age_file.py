@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from lading.model import typed
 from lading.model.errors import LadingError
 from lading.model.secret import Secret
 
@@ -123,7 +124,7 @@ class AgeSecrets:
                 doing, path, why, "restore it, or the key that it was written with, from a backup"
             ) from error
         try:
-            return msgspec.json.decode(plain, type=_File).secrets
+            return typed.decode(plain, _File).secrets
         except (msgspec.MsgspecError, UnicodeDecodeError):
             # Not chained: the cause may quote what it could not decode.
             raise _unusable(doing, path, "what it holds is no list of secrets") from None

@@ -13,6 +13,7 @@ from lading.agent.api.streams import WorkResponse, with_body
 from lading.agent.api.wire import answer, body, says, who
 from lading.agent.asking import BackingAsked, BringRequest
 from lading.agent.service import AgentService
+from lading.model import typed
 from lading.model.errors import LadingError
 
 
@@ -61,7 +62,7 @@ def _bring(service: AgentService, place: tuple[str, str], head: bytes, source: P
 
 def _asked(place: tuple[str, str], head: bytes, asker: str) -> BringRequest:
     try:
-        asked = msgspec.json.decode(head, type=BringRequest)
+        asked = typed.decode(head, BringRequest)
     except msgspec.MsgspecError as error:
         raise LadingError(
             "usage",

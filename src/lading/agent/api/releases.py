@@ -15,6 +15,7 @@ from lading.agent.api.streams import WorkResponse, with_body
 from lading.agent.api.wire import answer, body, says
 from lading.agent.service import AgentService
 from lading.engine.acts.preflight import RESERVE, UNPACKED
+from lading.model import typed
 from lading.model.errors import LadingError
 from lading.model.manifest import Manifest
 from lading.model.release import Release
@@ -172,7 +173,7 @@ def spooled(directory: Path, chunks: Iterator[bytes]) -> tuple[bytes, Path]:
 
 def _manifest(head: bytes, project: str, version: str) -> Manifest:
     try:
-        manifest = msgspec.json.decode(head, type=Manifest)
+        manifest = typed.decode(head, Manifest)
     except msgspec.MsgspecError as error:
         raise _bad_source(version, f"its manifest cannot be read: {error}") from error
     if manifest.project.name != project:

@@ -12,6 +12,7 @@ from lading.agent.api.streams import WorkResponse, with_body
 from lading.agent.api.wire import answer, says, who
 from lading.agent.service import AgentService
 from lading.agent.stacks import StackAsked
+from lading.model import typed
 from lading.model.errors import LadingError
 from lading.ports.stacks import StackState
 
@@ -60,7 +61,7 @@ def _brought_up(service: AgentService, place: tuple[str, str, str], head: bytes,
 
 def _asked(place: tuple[str, str, str], head: bytes) -> StackAsked:
     try:
-        return msgspec.json.decode(head, type=StackAsked)
+        return typed.decode(head, StackAsked)
     except msgspec.MsgspecError as error:
         raise LadingError(
             "usage",

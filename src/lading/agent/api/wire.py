@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 from lading.agent.answers import Failure, RolloutView
+from lading.model import typed
 from lading.model.errors import BAD_INPUT, BUSY, REFUSED, UNREACHABLE, LadingError
 from lading.model.interface import USER_HEADER
 
@@ -52,7 +53,7 @@ async def body(request: Request, kind: type[T]) -> T:
     """Read a request's body as a struct; raise ``usage`` naming what does not fit, never its value."""
     data = await _bytes_of(request)
     try:
-        return msgspec.json.decode(data, type=kind)
+        return typed.decode(data, kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LadingError(
             "usage",

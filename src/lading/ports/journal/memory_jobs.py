@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from lading.model import typed
 from lading.model.jobs import JobRun, Schedule
 from lading.ports.journal.refusals import changed_run, unknown_run
 
@@ -14,7 +15,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 def stored(value: T) -> T:
     """Return the value as a journal on disk would give it back; whatever cannot be written raises here."""
-    return msgspec.json.decode(msgspec.json.encode(value), type=type(value))
+    return typed.decode(msgspec.json.encode(value), type(value))
 
 
 class MemoryJobs:

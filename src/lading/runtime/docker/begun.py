@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from lading.model import typed
 from lading.model.secret import Secret
 from lading.ports.runtime import Ended, Run, Written
 from lading.runtime.docker import names, states
@@ -126,7 +127,7 @@ class BegunRuns:
 
     def _known(self, run: Run) -> Ended | None:
         with suppress(FileNotFoundError):
-            return msgspec.json.decode(self._file(run, "end").read_bytes(), type=Ended)
+            return typed.decode(self._file(run, "end").read_bytes(), Ended)
         return None
 
     def _file(self, run: Run, part: str) -> Path:

@@ -14,6 +14,7 @@ import zstandard
 from lading.docker import Engine, EngineRefused
 from lading.docker.engine import segment
 from lading.docker.pulling import find_image, pull_image
+from lading.model import typed
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
 from lading.model.release import Artifact, Layer, Release
@@ -81,7 +82,7 @@ class Images:
         image_id = spec.layers[CONFIG]
         found = self._find(spec.project, image_id)
         if found is None and self._file(image_id).exists():
-            self._provide(spec.project, msgspec.json.decode(self._file(image_id).read_bytes(), type=Artifact))
+            self._provide(spec.project, typed.decode(self._file(image_id).read_bytes(), Artifact))
             found = self._find(spec.project, image_id)
         if found is None:
             raise LadingError(
@@ -184,7 +185,7 @@ class Images:
             with self._engine.stream(
                 "POST", "/images/load", _pieces(file), timeout=LOADING, kind="application/x-tar", quiet=True
             ) as answer:
-                said = [msgspec.json.decode(line) for line in answer.read().splitlines() if line.strip()]
+                said = [typed.plain(line) for line in answer.read().splitlines() if line.strip()]
         problem = next((str(line["error"]) for line in said if "error" in line), "")
         if problem:
             raise EngineRefused("load an image", 500, problem)

@@ -37,6 +37,7 @@ from typing import Protocol
 
 import msgspec
 
+from lading.model import typed
 from lading.model.errors import LadingError
 from lading.ports.database import Custody, Place
 from lading.ports.runtime import HeldResult
@@ -131,7 +132,7 @@ class Folder:
     def plan(self) -> HoldPlan | None:
         """Return the plan; None while there is none (or half of one: then nothing can have begun)."""
         try:
-            return msgspec.json.decode((self.path / "plan.json").read_bytes(), type=HoldPlan)
+            return typed.decode((self.path / "plan.json").read_bytes(), HoldPlan)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
@@ -189,7 +190,7 @@ class Folder:
         if decision is None:
             return None
         try:
-            told = msgspec.json.decode((self.path / "result").read_bytes(), type=HeldResult)
+            told = typed.decode((self.path / "result").read_bytes(), HeldResult)
         except (FileNotFoundError, msgspec.DecodeError):
             told = HeldResult(outcome="restored", reason="its guard was killed")
         return msgspec.structs.replace(told, outcome=decision)

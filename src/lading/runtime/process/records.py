@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from lading.model import typed
 from lading.model.errors import LadingError
 from lading.runtime.process.identity import Process, boot_id, is_alive, parse_stat
 
@@ -76,7 +77,7 @@ class Records:
         """Return a name's record; None when there is none."""
         path = self.folder(name) / "record.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Record)
+            return typed.decode(path.read_bytes(), Record)
         except FileNotFoundError:
             return None
         except msgspec.DecodeError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from lading.model import typed
 from lading.model.errors import LadingError
 
 NUMBERS = range(70_000, 80_000)  # above 65535 (people, services, systemd), below 100000 (containers' sub-users)
@@ -34,7 +35,7 @@ class Users:
 
     def _read(self) -> dict[str, int]:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, int])
+            return typed.decode(self._path.read_bytes(), dict[str, int])
         except FileNotFoundError:
             return {}
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from lading.model import typed
+
 PROXY_PORT = 3128  # of the environment's gateway: the address that programs are told; the rules lead it to the gate
 WEB_PORTS = (80, 443)  # where the name is in what is sent first, so that it is judged and not the address
 _OF_A_RELEASE = re.compile(r"(^|\.)r\d+$")
@@ -109,6 +111,6 @@ def read_all(directory: Path) -> Iterator[Confined]:
     """Yield every container that is confined now, in the order of names."""
     for file in sorted(directory.glob("*.json")):
         try:
-            yield msgspec.json.decode(file.read_bytes(), type=Confined)
+            yield typed.decode(file.read_bytes(), Confined)
         except FileNotFoundError:
             continue  # it was just let go

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from lading import __version__
+from lading.model import typed
 from lading.model.errors import LadingError
 from lading.runtime.docker.egress import refused
 from lading.runtime.docker.egress.confined import Confined, read_all
@@ -137,7 +138,7 @@ class Keeper:
         if self._running() is None:
             return {}
         with suppress(FileNotFoundError):
-            return msgspec.json.decode((self._root / "applied.json").read_bytes(), type=dict[str, str])
+            return typed.decode((self._root / "applied.json").read_bytes(), dict[str, str])
         return {}
 
     def _wake(self, *, tell: bool = True) -> None:
