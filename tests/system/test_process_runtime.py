@@ -198,7 +198,9 @@ def test_what_a_crashed_program_left_ends_before_the_next(world: Processes) -> N
     world.crash("web-1")
     until(lambda: len(of_instance(world, "web-1")) == 2)
     state = world.runtime.start(world.spec("web-1"), {})
-    assert of_instance(world, "web-1") == [state.pid]
+    # In the midst of an exec a process carries no mark for a moment.
+    assert set(of_instance(world, "web-1")) <= {state.pid}
+    until(lambda: of_instance(world, "web-1") == [state.pid])
 
 
 def test_a_signal_to_the_whole_group_leaves_the_keeper(world: Processes) -> None:
@@ -256,7 +258,7 @@ def test_after_a_reboot_nothing_runs_and_everything_is_known(world: Processes) -
         assert seen is not None
         assert not seen.running
         world.runtime.stop("web-1", grace=1.0)
-        assert of_instance(world, "web-1") == [state.pid]
+        until(lambda: of_instance(world, "web-1") == [state.pid])
     finally:
         path.write_bytes(record)
 
