@@ -319,6 +319,25 @@ def test_a_look_at_this_machine_finds_what_is_here() -> None:
     assert "/usr/bin/python3" in pythons()
 
 
+@pytest.mark.parametrize(
+    ("listening", "owner"),
+    [("nginx", "nginx"), ("systemd", "lading-router.socket"), ("python", "lading-router.socket")],
+)
+def test_a_port_belongs_to_who_has_it(listening: str, owner: str, tmp_path: Path) -> None:
+    """A socket unit that failed is listed as one that listens, and must not hide who took its port."""
+    answers = {
+        "ss": f"""echo 'LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("{listening}",pid=9,fd=6))'""",
+        "systemctl": """[ "$1" != list-sockets ] || echo '0.0.0.0:80 lading-router.socket lading-router.service'""",
+    }
+    for name, script in answers.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    head = f"PATH={tmp_path}:$PATH\nPYTHONS=\nPLACE=/nowhere\nHOME_OF_AGENT=/nowhere\nGROUP=no-such\nUNIT=no\n"
+    script = f"{head}ROUTER=lading-router\nACCOUNT=\nKEY=\n{LOOK}"
+    done = subprocess.run(["sh", "-s"], input=script, text=True, capture_output=True, check=True)
+    assert f"port_80={owner}" in done.stdout.splitlines()
+
+
 @pytest.mark.parametrize(("there", "seconds"), [("5.5", 0.0), ("9.0", 3.0), ("1.0", -4.0), ("", 0.0)])
 def test_a_clock_is_judged_by_what_is_certain(there: str, seconds: float) -> None:
     """It was read somewhere between asking and hearing: only what lies outside is wrong."""

@@ -128,9 +128,10 @@ say clock "$(date +%s.%N)"
 say synchronized "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)"
 has ss && for port in 80 443; do
     owner=$(ss -Hltnp "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/\1/p' | head -1)
-    # What systemd listens on belongs to the unit that wants it.
+    # What systemd listens on belongs to the unit that wants it; one that failed is listed too, and has nothing.
     held=$(systemctl list-sockets --no-legend --no-pager 2>/dev/null | awk -v at=":$port\$" '$1 ~ at {print $2}')
-    say port_$port "${held:-$owner}"
+    case $owner in "" | systemd | traefik | python*) owner=${held:-$owner} ;; esac
+    say port_$port "$owner"
 done
 has ufw && say ufw "$(ufw status 2>/dev/null | tr '\n' ';')"
 has nft && say nft "$(nft list ruleset 2>/dev/null | grep -c 'policy drop')"
