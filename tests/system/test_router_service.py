@@ -123,7 +123,7 @@ def manager(tmp_path: Path, router: TraefikRouter, monkeypatch: pytest.MonkeyPat
     """The units are there; who asks for a start or a stop is answered by the manager."""
     router.root.mkdir()
     made = Manager(tmp_path, router.root)
-    (tmp_path / "lading-router.service").touch()
+    (tmp_path / "lading-router.service").write_text(f"ReadWritePaths={router.root}\n")
     (router.root / units.MARK).write_text("lading-router\n")
     monkeypatch.setattr(units, "UNITS", tmp_path)
     monkeypatch.setattr(units, "PASSING", tmp_path)

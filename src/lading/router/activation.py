@@ -52,6 +52,10 @@ class Manager:
         """Give a socket into the manager's keeping: the next process of the service gets it, whatever ends this one."""
         self._tell(f"FDSTORE=1\nFDNAME={name}", [sock.fileno()])
 
+    def drop(self, name: str) -> None:
+        """Take sockets of this name out of the manager's keeping."""
+        self._tell(f"FDSTOREREMOVE=1\nFDNAME={name}")
+
     def _tell(self, text: str, numbers: Iterable[int] = ()) -> None:
         if not self._address:
             return

@@ -16,6 +16,7 @@ from lading.router.process import claim, log
 from lading.router.sockets import take_over
 
 CONFIG_POLL = 0.2  # seconds between looks for a configuration that an agent has not written yet
+LOOPBACK = "127.0.0.1"  # the address of every port but the public ones
 ASK_TIMEOUT = 5.0  # seconds systemd may take to say why the service is to end
 
 
@@ -34,26 +35,34 @@ class Serviced(Holder):
         while not self.ending():
             self.config = read_json(self.root / "holder-config.json")
             if self.config:
-                self.let_go()
                 super().start()
+                self.give_up()
                 return
             # Whoever waits for the router must not wait for the agent, which may be ordered after it.
             self.manager.ready()
             self.wait(CONFIG_POLL)
 
-    def let_go(self) -> None:
-        """Close what was given and is for another address than the one that is wanted now."""
-        hosts = {at["port"]: at["host"] for at in self.config["public"].values()}
-        for port, sock in list(self.given.items()):
-            host = sock.getsockname()[0]
-            if host != hosts.get(port, "127.0.0.1"):
-                log(f"was given {host}:{port}, which the settings do not name")
-                self.given.pop(port).close()
+    def give_up(self) -> None:
+        """Close what an earlier process kept and nothing wants any more: nobody would answer there.
+
+        What a socket unit holds stays: the settings may name it later, and systemd has it until then in any case.
+        """
+        for port in [port for port in self.given if self.is_given(LOOPBACK, port)]:
+            log(f"gives up port {port}, which nothing wants any more")
+            self.given.pop(port).close()
+            self.manager.drop(f"p{port}")
+
+    def is_given(self, host: str, port: int) -> bool:
+        """Tell whether a socket for this very address was given and is not in use yet."""
+        return port in self.given and self.given[port].getsockname()[0] == host
 
     def taken(self, pid: int, before: dict[str, Any]) -> dict[int, socket.socket]:
         """Take over a router's sockets, but those that were given rather than what it has of them."""
         found = take_over(pid)
-        for port in set(before.get("sockets", {}).values()) & set(self.given):
+        hosts = {at["port"]: at["host"] for at in self.config["public"].values()}
+        for port in set(before.get("sockets", {}).values()):
+            if not self.is_given(hosts.get(port, LOOPBACK), port):
+                continue
             if port in found:
                 found[port].close()
             found[port] = self.given.pop(port)
@@ -61,7 +70,7 @@ class Serviced(Holder):
 
     def listen(self, name: str, host: str, port: int) -> socket.socket:
         """Listen on an address, by the socket that was given for it where one was."""
-        return self.given.pop(port) if port in self.given else super().listen(name, host, port)
+        return self.given.pop(port) if self.is_given(host, port) else super().listen(name, host, port)
 
     def save(self, *, ready: bool) -> None:
         """Write down who holds what, and give what is no socket unit's into systemd's keeping."""

@@ -26,18 +26,18 @@ class Units(NamedTuple):
         """
         draft = PASSING / f"{self.socket}.d" / "beside.conf"
         beside = beside and bool(self.socket)
-        if beside:
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(BESIDE)
-            _systemctl("daemon-reload")
         try:
+            if beside:
+                draft.parent.mkdir(parents=True, exist_ok=True)
+                draft.write_text(BESIDE)
+                _systemctl("daemon-reload")
             if self.socket:
                 # A port that somebody else has is not all: the service tells which are missing.
                 _systemctl("start", self.socket, check=False)
             _systemctl("start", self.service)
         finally:
             if beside:
-                draft.unlink()
+                draft.unlink(missing_ok=True)
                 _systemctl("daemon-reload")
 
     def restart(self) -> None:
@@ -56,9 +56,19 @@ def units_of(root: Path) -> Units | None:
     except FileNotFoundError:
         return None
     service, socket = f"{name}.service", f"{name}.socket"
-    if not name or not PASSING.is_dir() or not (UNITS / service).is_file():
+    if not name or not PASSING.is_dir() or not _is_for(UNITS / service, root):
         return None
     return Units(service, socket if (UNITS / socket).is_file() else "")
+
+
+def _is_for(unit: Path, root: Path) -> bool:
+    """Tell whether a service is there and writes to this root: the mark may have come with a copy of another home."""
+    try:
+        lines = unit.read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    name = "ReadWritePaths="
+    return any(Path(line.removeprefix(name)).resolve() == root.resolve() for line in lines if line.startswith(name))
 
 
 def _systemctl(*words: str, check: bool = True) -> None:

@@ -1,6 +1,7 @@
 """What systemd hands over and is told, and how the agent knows the router's units."""
 
 import array
+import json
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lading.client.hosts.router import DIRECTORY, SERVICE_TEXT
 from lading.router import units
 from lading.router.activation import Manager
 from lading.router.serviced import Serviced
@@ -101,12 +103,95 @@ def test_a_router_has_units_where_all_of_them_are_there(tmp_path: Path, monkeypa
     assert units_of(tmp_path) is None
     (tmp_path / units.MARK).write_text("lading-router\n")
     (tmp_path / "units").mkdir()
-    (tmp_path / "units" / SERVICE).touch()
+    (tmp_path / "units" / SERVICE).write_text(f"[Service]\nReadWritePaths={tmp_path}\n")
     assert units_of(tmp_path) is None
     (tmp_path / "running").mkdir()
     assert units_of(tmp_path) == Units(SERVICE)
     (tmp_path / "units" / "lading-router.socket").touch()
     assert units_of(tmp_path) == Units(SERVICE, "lading-router.socket")
+
+
+def test_units_are_those_of_one_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home that was copied, mark and all, must neither wait for another home's service nor stop it."""
+    monkeypatch.setattr(units, "UNITS", tmp_path)
+    monkeypatch.setattr(units, "PASSING", tmp_path)
+    (tmp_path / SERVICE).write_text(SERVICE_TEXT.replace(DIRECTORY, str(tmp_path / "first")))
+    for name in ("first", "copied"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / units.MARK).write_text("lading-router\n")
+    assert units_of(tmp_path / "first") == Units(SERVICE)
+    assert units_of(tmp_path / "copied") is None
+    (tmp_path / "link").symlink_to(tmp_path / "first")
+    assert units_of(tmp_path / "link") == Units(SERVICE)
+
+
+def test_what_is_wanted_no_more_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would answer at a port that an earlier process kept and this one has no use for."""
+    (tmp_path / "holder-config.json").write_text(
+        json.dumps({"public": {}, "keep": [], "pool": {"first": 1, "last": 0, "size": 0}, "pages": False})
+    )
+    monkeypatch.setattr(Serviced, "replace", lambda *_, **__: None)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told,
+        socket.create_server(("127.0.0.1", 0)) as kept,
+    ):
+        told.bind(str(tmp_path / "notify"))
+        told.settimeout(1.0)
+        port = kept.getsockname()[1]
+        holder = Serviced(tmp_path, SERVICE, [socket.socket(fileno=os.dup(kept.fileno()))], Manager())
+        try:
+            holder.start()
+            assert told.recv(100).decode() == f"FDSTOREREMOVE=1\nFDNAME=p{port}"
+            kept.close()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=1.0)
+        finally:
+            holder.wake.close()
+            holder._wake_in.close()
+            assert holder.pages._socket is not None
+            holder.pages._socket.close()
+
+
+def test_a_port_that_is_named_later_is_had_from_its_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit may hold a port before the agent says so; systemd has it still, so nobody could listen there anew."""
+
+    def settings(public: dict[str, object]) -> None:
+        config = {"public": public, "keep": [], "pool": {"first": 1, "last": 0, "size": 0}, "pages": False}
+        (tmp_path / "holder-config.json").write_text(json.dumps(config))
+
+    monkeypatch.setattr(Serviced, "replace", lambda *_, **__: None)
+    monkeypatch.setattr(Serviced, "wanted_template", lambda _: "changed")
+    with socket.create_server(("0.0.0.0", 0)) as unit:
+        port = unit.getsockname()[1]
+        holder = Serviced(tmp_path, SERVICE, [socket.socket(fileno=os.dup(unit.fileno()))], Manager())
+        try:
+            settings({})
+            holder.start()
+            settings({"https": {"host": "127.0.0.1", "port": port}})
+            holder.reload()
+            assert holder.sockets == {}, "another address is another socket"
+            settings({"https": {"host": "0.0.0.0", "port": port}})
+            holder.reload()
+            assert (holder.missing, list(holder.sockets)) == ({}, ["https"])
+        finally:
+            for sock in (*holder.sockets.values(), holder.wake, holder._wake_in):
+                sock.close()
+            assert holder.pages._socket is not None
+            holder.pages._socket.close()
+
+
+def test_a_systemd_that_refuses_leaves_no_shared_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lets systemd listen beside another goes away, whatever became of it."""
+
+    def refuse(*words: str, **_: bool) -> None:
+        raise subprocess.CalledProcessError(1, words)
+
+    monkeypatch.setattr(units, "PASSING", tmp_path)
+    monkeypatch.setattr(units, "_systemctl", refuse)
+    with pytest.raises(subprocess.CalledProcessError):
+        Units(SERVICE, "lading-router.socket").start(beside=True)
+    assert not list(tmp_path.rglob("*.conf"))
 
 
 def test_ports_that_another_router_has_are_shared_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
