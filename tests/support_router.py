@@ -74,6 +74,8 @@ class Instance:
     async def _answer(self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = head.split(" ", 2)[1]
         headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head.split("\r\n")[1:])}
+        # One that answers and leaves before it has read the request resets the connection, sometimes before the answer.
+        await reader.readexactly(int(headers.get("content-length", 0)))
         if path == "/ready":
             self.probe_hosts.append(headers["host"])
             _reply(writer, "200 OK" if self.ready else "503 Service Unavailable", "")
