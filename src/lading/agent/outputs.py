@@ -87,7 +87,7 @@ def read_output(run: JobRun, path: str) -> tuple[int, Iterator[bytes]]:
         if error.errno in GONE:
             raise _unknown(run, f"{path} cannot be read any more: {error.strerror}") from error
         raise _unread(run, f"{path} cannot be read now: {error.strerror}") from error
-    return os.fstat(descriptor).st_size, _pieces(descriptor)
+    return os.fstat(descriptor).st_size, _Pieces(descriptor)
 
 
 def _open(directory: Path, path: str) -> int:
@@ -109,10 +109,25 @@ def _open(directory: Path, path: str) -> int:
     return descriptor
 
 
-def _pieces(descriptor: int) -> Iterator[bytes]:
-    with os.fdopen(descriptor, "rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
+class _Pieces:
+    """The bytes of an open file; closed with its last piece, or by who reads no further."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._file = os.fdopen(descriptor, "rb")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._file.read(PIECE)
+        if not piece:
+            self.close()
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """Close the file; calling it again does nothing."""
+        self._file.close()
 
 
 def _nobody(_number: int) -> None:

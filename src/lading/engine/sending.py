@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 5.0  # seconds before what could not be sent is tried again, doubled each time
 LAST_PAUSE = 900.0  # seconds between tries at most: about as long as a store's outage takes to be noticed
+MOST_DOUBLED = 20  # times the pause is doubled at most: far beyond the last one, and no number overflows
 
 Reader = Callable[[JobRun, str], tuple[int, Iterator[bytes]]]
 
@@ -96,7 +97,12 @@ class Sender:
                     raise Parked("the agent is stopping; the next one goes on")
                 yield piece
 
-        return self._world.objects.put(at, key, size, read)
+        try:
+            return self._world.objects.put(at, key, size, read)
+        finally:
+            # A store that cannot be reached has read nothing, and would leave the file open.
+            if close := getattr(pieces, "close", None):
+                close()
 
     def _put_off(self, run: JobRun, error: LadingError) -> JobRun:
         trouble = self._masked(run, f"{error.happened}; {error.hint}" if error.hint else error.happened)
@@ -107,7 +113,7 @@ class Sender:
             if run.sending is None or run.sending.done:
                 return run
             tries = run.sending.tries + 1
-            again = now + min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** (tries - 1))
+            again = now + min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries - 1, MOST_DOUBLED))
             sending = msgspec.structs.replace(run.sending, tries=tries, again=again, trouble=trouble)
             return msgspec.structs.replace(run, sending=sending)
 

@@ -9,7 +9,7 @@ import pytest
 
 from lading.agent.asking import RunRequest
 from lading.agent.outputs import AT_ONCE, read_output
-from lading.engine.sending import LAST_PAUSE
+from lading.engine.sending import LAST_PAUSE, Sender
 from lading.model.environment import Configuration
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun, Sending
@@ -192,3 +192,17 @@ def test_without_a_store_files_stay(agent: MemoryAgent, tmp_path: Path) -> None:
     serve(agent, Environment())
     request = RunRequest(project=PROJECT, environment=ENVIRONMENT, job="settle", requested_by="ada")
     assert agent.jobs.request(request).sending is None
+
+
+def test_a_try_that_fails_leaves_no_file_open(agent: MemoryAgent) -> None:
+    """A store that is away for weeks is tried again and again, and reads nothing."""
+    objects(agent).trouble = "it cannot be reached: Connection refused"
+    run, opened = left(agent), []
+
+    def reading(run: JobRun, path: str) -> tuple[int, Iterator[bytes]]:
+        size, pieces = read_output(run, path)
+        opened.append(pieces)
+        return size, pieces
+
+    assert Sender(agent.world, reading, lambda: False).carry(run.id).is_unsent
+    assert [pieces._file.closed for pieces in opened] == [True]  # type: ignore[attr-defined]

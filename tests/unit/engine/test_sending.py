@@ -132,6 +132,22 @@ def test_what_fails_is_put_off_and_changes_no_verdict(yard: Yard) -> None:
     assert done.sending == Sending(store=STORE, place="1-ab12", done=True)
 
 
+def test_a_store_that_is_away_for_weeks(yard: Yard) -> None:
+    """The pause stays the longest, however often it was tried."""
+    yard.objects.trouble = "it cannot be reached: Connection refused"
+    run = yard.ended()
+    yard.carry(run)
+
+    def late(run: JobRun) -> JobRun:
+        assert run.sending is not None
+        return msgspec.structs.replace(run, sending=msgspec.structs.replace(run.sending, tries=5000))
+
+    yard.world.journal.change_run(run.id, late)
+    found = yard.carry(run)
+    assert found.sending is not None
+    assert found.sending.again - yard.world.clock.now() == pytest.approx(LAST_PAUSE, abs=0.01)
+
+
 def test_secrets_that_are_not_set_are_named(yard: Yard) -> None:
     """Without what opens the store nothing is asked of it, and the reason names what to set."""
     yard.set_keys("id", "")
