@@ -10,7 +10,8 @@ import pytest
 from lading.data import roles
 from lading.data.postgres import KEPT, PostgresServers
 from lading.model.environment import Configuration, EnvironmentRecord, InstanceSpec, Login, Observed
-from lading.model.manifest import Database, Environment, Manifest, Project
+from lading.model.environment_table import Environment
+from lading.model.manifest import Database, Manifest, Project
 from lading.model.release import Release
 from lading.model.secret import Secret
 from lading.model.server import admin_login, url_of

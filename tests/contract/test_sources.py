@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.model.manifest import SecretSource
+from lading.model.environment_table import SecretSource
 from lading.ports.sources.conformance import STAGE, SourcesConformance
 from lading.ports.sources.memory import MemorySources
 from lading.secrets.allowed import Allowed

@@ -12,8 +12,9 @@ from lading.engine.jobs import asked
 from lading.engine.patience import Parked
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord, Observed, Pinned
+from lading.model.environment_table import Environment, Strategy
 from lading.model.jobs import JobRun
-from lading.model.manifest import Database, Environment, Strategy
+from lading.model.manifest import Database
 from lading.model.release import Release
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from lading.model.environment import Counters
-from lading.model.manifest import Environment
+from lading.model.environment_table import Environment
 from lading.model.rollout import Rollout
 from lading.ports.checks.memory import MemoryChecks
 from lading.ports.database.memory import Data

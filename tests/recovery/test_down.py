@@ -8,8 +8,8 @@ from lading.agent.down import Downs
 from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord
+from lading.model.environment_table import Environment
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment
 from tests.recovery.agent import MemoryAgent
 from tests.recovery.house import ENVIRONMENT, KEY, TABLE
 from tests.recovery.releases import PROJECT

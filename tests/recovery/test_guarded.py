@@ -6,8 +6,8 @@ import pytest
 
 from lading.engine.faults import Fault
 from lading.model.environment import Routes
+from lading.model.environment_table import Access, Environment, Strategy
 from lading.model.errors import LadingError
-from lading.model.manifest import Access, Environment, Strategy
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
 from tests.recovery.agent import MemoryAgent

@@ -3,7 +3,7 @@
 import msgspec
 
 from lading.model.environment import Counters
-from lading.model.manifest import Strategy
+from lading.model.environment_table import Strategy
 from lading.ports.checks.memory import MemoryChecks
 from tests.recovery.house import KEY, TABLE, House
 

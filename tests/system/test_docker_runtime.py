@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from lading.model.errors import LadingError
-from lading.model.manifest import Resources, Volume
+from lading.model.manifest import Volume
 from lading.model.secret import Secret
+from lading.model.value import Resources
 from lading.ports.runtime import Run
 from lading.runtime.process.users import Users
 from tests.containers import Containers, containers, image_id, with_engine

@@ -14,7 +14,7 @@ import pytest
 
 from lading.engine.logins import hashed
 from lading.model.environment import Backend, Edge, Maintenance, Routes, ServiceRoute
-from lading.model.manifest import Limits
+from lading.model.environment_table import Limits
 from lading.model.secret import Secret
 from lading.router.control import Control
 from lading.router.identity import is_running

@@ -20,8 +20,9 @@ import msgspec
 import pytest
 
 from lading.model.errors import LadingError
-from lading.model.manifest import Resources, Volume
+from lading.model.manifest import Volume
 from lading.model.secret import Secret
+from lading.model.value import Resources
 from lading.ports.runtime import Run, RunResult
 from lading.runtime.process import launcher, runtime
 from lading.runtime.process.identity import has_variable, stats

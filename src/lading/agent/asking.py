@@ -5,7 +5,8 @@ from typing import Literal
 import msgspec
 
 from lading.model.bill import Envelope
-from lading.model.manifest import Database, Environment, Manifest, Service
+from lading.model.environment_table import Environment
+from lading.model.manifest import Database, Manifest, Service
 
 RolloutKind = Literal["deploy", "promote", "rollback", "rotate"]
 

@@ -15,8 +15,9 @@ from lading.engine import resolving
 from lading.engine.world import World
 from lading.model import server
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Login
+from lading.model.environment_table import Environment, Placement
 from lading.model.errors import LadingError
-from lading.model.manifest import Database, Environment, Placement
+from lading.model.manifest import Database
 
 HANDED = "handed-"  # how the names of files begin that hand something over
 ABANDONED = 60.0  # seconds after which nobody will come for one

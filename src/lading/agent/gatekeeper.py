@@ -13,8 +13,8 @@ from lading.engine.world import World
 from lading.model.bill import Envelope, Policy, Statement, TrustedKey, Verdict
 from lading.model.canonical import digest_of
 from lading.model.environment import Configuration, EnvironmentRecord
+from lading.model.environment_table import Tier
 from lading.model.errors import LadingError
-from lading.model.manifest import Tier
 from lading.model.release import Release, is_dirty
 from lading.model.secret import Secret
 from lading.ports.journal import Audit

@@ -8,8 +8,8 @@ from lading.agent.answers import PolicyAnswer
 from lading.bill.policy import default_policy, loosening, loosens
 from lading.model import typed
 from lading.model.bill import Policy
+from lading.model.environment_table import Environment
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment
 from lading.ports.clock import Clock
 from lading.ports.journal import Audit, Journal
 

@@ -23,8 +23,9 @@ from lading.manifest.words import (
     VARIABLE_RULE,
     static_complaint,
 )
+from lading.model.environment_table import Environment, ObjectStore
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, Job, Manifest, ObjectStore, Service
+from lading.model.manifest import Job, Manifest, Service
 from lading.model.release import Artifact, Release, artifact_digest, release_digest
 
 # What git takes for a tag, without what a terminal would not show as it is.

@@ -17,8 +17,8 @@ from lading.engine.context import Locks
 from lading.engine.engine import Engine
 from lading.engine.world import World
 from lading.model.environment import Configuration, EnvironmentRecord, Observed
+from lading.model.environment_table import Environment
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment
 from lading.model.plan import Canary, Cutover, Plan
 from lading.model.release import Release
 from lading.model.rollout import Rollout

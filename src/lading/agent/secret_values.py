@@ -9,8 +9,8 @@ import msgspec
 
 from lading.agent.answers import SecretEntry
 from lading.model.environment import EnvironmentRecord, Pinned
+from lading.model.environment_table import Environment, SecretSource, Tier
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, SecretSource, Tier
 from lading.model.placeholders import placeholder
 from lading.model.secret import MASK, Secret
 from lading.model.server import is_password

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from lading.model.environment import EnvironmentRecord
-from lading.model.manifest import Environment, Manifest
+from lading.model.environment_table import Environment
+from lading.model.manifest import Manifest
 from lading.model.secret import Secret
 from lading.ports.clock import Clock
 from lading.ports.journal import Audit, Journal

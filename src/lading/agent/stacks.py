@@ -10,8 +10,9 @@ from lading.agent.asking import BackingAsked
 from lading.agent.received import check_backing
 from lading.agent.sourced import Sourced
 from lading.manifest.words import CODE_VARIABLES, SECRET_PATTERN, VARIABLE_PATTERN
+from lading.model.environment_table import Environment
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, Stack
+from lading.model.manifest import Stack
 from lading.model.secret import Secret
 from lading.ports.clock import Clock
 from lading.ports.journal import Audit, Journal

@@ -8,8 +8,8 @@ from lading.bill.reading import Asked
 from lading.bill.words import span
 from lading.model.bill import Policy, Verdict, production_policy
 from lading.model.canonical import short
+from lading.model.environment_table import Requires, Tier
 from lading.model.errors import LadingError
-from lading.model.manifest import Requires, Tier
 
 
 def default_policy(tier: Tier) -> Policy:

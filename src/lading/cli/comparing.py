@@ -11,8 +11,10 @@ import msgspec
 from lading.cli.words import short
 from lading.manifest.advice import looks_secret
 from lading.model.endpoints import endpoint
-from lading.model.manifest import Environment, Manifest, Resources, Service
+from lading.model.environment_table import Environment
+from lading.model.manifest import Manifest, Service
 from lading.model.secret import MASK
+from lading.model.value import Resources
 
 SECTIONS: Final = ("release", "secrets", "database", "origins", "endpoints", "variables", "resources", "strategy",
                    "policy", "other")  # fmt: skip

@@ -98,7 +98,8 @@ def _detail(state: State, name: str) -> tuple[dict[str, Any] | None, str]:
 
 def _serves(detail: dict[str, Any], name: str) -> Facts:
     from lading.cli.comparing import facts_of, release_facts, secret_facts
-    from lading.model.manifest import Environment, Manifest
+    from lading.model.environment_table import Environment
+    from lading.model.manifest import Manifest
 
     if detail["configuration"] is None:
         return {}

@@ -18,7 +18,8 @@ from lading.model.errors import LadingError
 if TYPE_CHECKING:
     from lading.cli.state import State
     from lading.client.agent import Agent
-    from lading.model.manifest import Environment, Job, Manifest, Service
+    from lading.model.environment_table import Environment
+    from lading.model.manifest import Job, Manifest, Service
     from lading.model.secret import Secret
 
 FILE = ".env"

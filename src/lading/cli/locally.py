@@ -11,7 +11,8 @@ from lading.model.errors import LadingError
 if TYPE_CHECKING:
     from lading.cli.state import State
     from lading.client.agent import Agent
-    from lading.model.manifest import Environment, Manifest
+    from lading.model.environment_table import Environment
+    from lading.model.manifest import Manifest
 
 
 class Local(NamedTuple):
@@ -41,7 +42,7 @@ def local_environment(state: State, name: str | None, verb: str) -> Local:
     import msgspec
 
     from lading.manifest import refuse_unsupported
-    from lading.model.manifest import Environment
+    from lading.model.environment_table import Environment
 
     path = state.outline.path
     manifest = read(path)

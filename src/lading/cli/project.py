@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lading.model.errors import LadingError
 
 if TYPE_CHECKING:
-    from lading.model.manifest import Environment, Manifest, Tier
+    from lading.model.environment_table import Environment, Tier
+    from lading.model.manifest import Manifest
 
 MANIFEST = "lading.toml"
 LOCAL = "local"  # the environment that is there also where the manifest has none
@@ -147,7 +148,7 @@ def with_dotenv(directory: Path, manifest: Manifest, environment: str) -> Enviro
 
 def environment_tier(path: Path, environment: str) -> Tier:
     """Return the tier of an environment, as the manifest says it, read shallowly."""
-    from lading.model.manifest import Environment
+    from lading.model.environment_table import Environment
 
     table = _tables(path).get(environment)
     said = table.get("tier") if isinstance(table, dict) else None

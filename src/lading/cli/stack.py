@@ -14,7 +14,8 @@ from lading.client.agent import StreamLost, segment
 from lading.model.errors import LadingError
 
 if TYPE_CHECKING:
-    from lading.model.manifest import Environment, Stack
+    from lading.model.environment_table import Environment
+    from lading.model.manifest import Stack
 
 
 @click.group(cls=LadingGroup)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from lading.dev.addresses import Addresses
 from lading.dev.virtualenv import making, search_path
+from lading.model.environment_table import Environment
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, Manifest, Probe, Service
+from lading.model.manifest import Manifest, Probe, Service
 from lading.model.secret import Secret
 
 LOOPBACK = "127.0.0.1"

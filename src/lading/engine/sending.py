@@ -15,9 +15,9 @@ from lading.engine.retention import retire
 from lading.engine.story import WITHHELD, known_secrets
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord
+from lading.model.environment_table import ObjectStore
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun, OutputFile, Sending
-from lading.model.manifest import ObjectStore
 from lading.model.secret import redact
 from lading.ports.objects import Opened, Stored
 from lading.ports.secrets import Secrets

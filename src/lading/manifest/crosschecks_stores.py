@@ -5,7 +5,7 @@ from typing import Any
 
 from lading.manifest.problems import Findings, Path
 from lading.manifest.raw import items, table, tables, text
-from lading.model.manifest import ObjectStore
+from lading.model.environment_table import ObjectStore
 
 _DEFAULTS = ObjectStore(store="")
 

@@ -6,7 +6,7 @@ from lading.manifest.grammar_release import EGRESS, RESOURCES, VARIABLES
 from lading.manifest.grammar_stores import BACKUP, STORE
 from lading.manifest.kinds import Choice, Duration, Flag, Integer, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
-from lading.model.manifest import Access, Environment, Limits, Placement, Requires, SecretSource, Strategy, Tls
+from lading.model.environment_table import Access, Environment, Limits, Placement, Requires, SecretSource, Strategy, Tls
 
 _STRATEGY = Either(
     Choice("blue-green", "canary", "recreate"),

@@ -7,7 +7,8 @@ from lading.manifest.grammar_mounts import FILES, VOLUMES, named
 from lading.manifest.grammar_smoke import JOB_EXPECT
 from lading.manifest.kinds import Choice, Duration, Flag, Integer, Json, Number, Size, Text
 from lading.manifest.tables import Either, Key, ListOf, MapOf, Table
-from lading.model.manifest import Build, Database, Job, Probe, Resources, Service
+from lading.model.manifest import Build, Database, Job, Probe, Service
+from lading.model.value import Resources
 
 VARIABLES = MapOf(
     words.VALUE,

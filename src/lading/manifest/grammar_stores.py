@@ -3,7 +3,7 @@
 from lading.manifest import words
 from lading.manifest.kinds import Duration
 from lading.manifest.tables import Key, Table
-from lading.model.manifest import ObjectStore
+from lading.model.environment_table import ObjectStore
 
 STORE = Table(
     (

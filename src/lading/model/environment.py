@@ -3,9 +3,11 @@
 import msgspec
 
 from lading.model.canonical import digest_of
-from lading.model.manifest import Environment, Limits, Probe, Resources, Tier, Volume
+from lading.model.environment_table import Environment, Limits, Tier
+from lading.model.manifest import Probe, Volume
 from lading.model.release import Release
 from lading.model.secret import Secret
+from lading.model.value import Resources
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

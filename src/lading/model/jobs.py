@@ -5,7 +5,8 @@ from typing import Literal
 import msgspec
 
 from lading.model.environment import InstanceSpec
-from lading.model.manifest import Expect, ObjectStore
+from lading.model.environment_table import ObjectStore
+from lading.model.manifest import Expect
 
 # missed: a run that was due and never began.
 Ending = Literal["succeeded", "failed", "timed_out", "stopped", "interrupted", "missed"]

@@ -8,7 +8,7 @@ import re
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from lading.model.manifest import Tier
+from lading.model.environment_table import Tier
 from lading.model.secret import MASK
 
 # Whole values, in lower case and with every separator taken out.

@@ -7,7 +7,8 @@ import msgspec
 from lading.model import server
 from lading.model.data_steps import StartDatabase
 from lading.model.environment import Configuration, InstanceSpec, Login, Observed, Told
-from lading.model.manifest import Database, Environment, Manifest, Placement, Volume
+from lading.model.environment_table import Environment, Placement
+from lading.model.manifest import Database, Manifest, Volume
 from lading.model.plan import Step
 from lading.model.release import Release
 

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from lading.model.environment import Configuration, InstanceSpec, Observed, Pinned
-from lading.model.manifest import Database, Environment, Job, Manifest, Probe, Resources, Service
+from lading.model.environment_table import Environment
+from lading.model.manifest import Database, Job, Manifest, Probe, Service
 from lading.model.paths import STATIC_READY
 from lading.model.release import FILES, Release
+from lading.model.value import Resources
 from lading.planner import backing
 
 # It takes requests, so it has a port; which one, the host decides.

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from lading.model.manifest import SecretSource
+from lading.model.environment_table import SecretSource
 
 ANY: Final = "*"
 SOURCE_TIMEOUT: Final = 20.0  # seconds a source may take unless the admin says otherwise

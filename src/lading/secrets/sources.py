@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
-from lading.model.manifest import SecretSource
+from lading.model.environment_table import SecretSource
 from lading.model.secret import Secret, redact
 from lading.ports.sources.refusals import not_allowed, refused
 from lading.secrets.allowed import Allowed, words_of

@@ -11,8 +11,8 @@ from lading.bill.keys import FileSigner
 from lading.bill.statement import statement_in
 from lading.model.bill import Envelope, Policy, Statement
 from lading.model.canonical import digest_of
+from lading.model.environment_table import Environment
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment
 from lading.model.release import Release
 from lading.model.rollout import Rollout
 from lading.ports.journal import Audit

@@ -14,8 +14,9 @@ from lading.agent.status import Status
 from lading.agent.supervisor import Supervisor
 from lading.engine.context import Locks
 from lading.model.environment import EnvironmentRecord
+from lading.model.environment_table import Environment, Placement
 from lading.model.errors import LadingError
-from lading.model.manifest import Build, Database, Environment, Manifest, Placement, Project, Service
+from lading.model.manifest import Build, Database, Manifest, Project, Service
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
 from lading.ports.runtime import RunResult

@@ -14,9 +14,9 @@ from lading.doctor.engine import EngineSeen
 from lading.doctor.registry import examine
 from lading.journal.sqlite import SqliteJournal
 from lading.model.certificates import CertificateState
+from lading.model.environment_table import Environment, ObjectStore
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun, OutputFile, Sending
-from lading.model.manifest import Environment, ObjectStore
 from lading.model.secret import Secret
 from lading.ports.objects.memory import MemoryObjects
 from lading.ports.runtime.memory import MemoryRuntime

@@ -11,9 +11,10 @@ from lading.agent.asking import RunRequest
 from lading.agent.outputs import AT_ONCE, read_output
 from lading.engine.sending import LAST_PAUSE, Sender
 from lading.model.environment import Configuration
+from lading.model.environment_table import Environment, ObjectStore
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun, Sending
-from lading.model.manifest import Environment, Job, ObjectStore
+from lading.model.manifest import Job
 from lading.model.secret import Secret
 from lading.planner.units import unit_of
 from lading.ports.objects.memory import MemoryObjects

@@ -9,8 +9,8 @@ import pytest
 
 from lading.agent.asking import RolloutRequest
 from lading.model.bill import Policy
+from lading.model.environment_table import Environment, Strategy
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, Strategy
 from lading.ports.journal import Audit
 from tests.recovery.agent import MemoryAgent
 from tests.recovery.house import ENVIRONMENT, KEY, TABLE

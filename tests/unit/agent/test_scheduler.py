@@ -12,9 +12,10 @@ from lading.agent.scheduler import Scheduler
 from lading.engine.context import Locks
 from lading.engine.faults import Fault, Faults, Killed, guard, raise_killed
 from lading.engine.world import World
+from lading.model.environment_table import Environment, Strategy
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun
-from lading.model.manifest import Environment, Job, Manifest, Strategy
+from lading.model.manifest import Job, Manifest
 from lading.ports.clock.memory import MemoryClock
 from lading.ports.runtime import RunResult
 from tests.recovery import releases

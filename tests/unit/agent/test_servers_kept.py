@@ -11,8 +11,8 @@ from lading.agent.secret_values import SecretValues
 from lading.agent.status import Status
 from lading.engine.acts import UNDOS
 from lading.model.data_steps import StartDatabase
+from lading.model.environment_table import Placement
 from lading.model.errors import LadingError
-from lading.model.manifest import Placement
 from lading.model.rollout import Rollout
 from lading.model.secret import Secret
 from tests.recovery.agent import MemoryAgent

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from lading.model.environment_table import Environment, ObjectStore
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, ObjectStore, Volume
+from lading.model.manifest import Volume
 from lading.model.release import Artifact, Release
 from lading.ports.store.memory import make_layer
 from tests.recovery.agent import MemoryAgent

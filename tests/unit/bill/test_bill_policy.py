@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lading.bill import default_policy, loosening, loosens, refusal, tighten
 from lading.model.bill import Policy, Verdict
-from lading.model.manifest import Requires
+from lading.model.environment_table import Requires
 from tests.unit.bill.cases import DAY, HOUR, Case
 
 names = st.lists(st.sampled_from(["stage", "load", "tests", "*"]), unique=True).map(tuple)

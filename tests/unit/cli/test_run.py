@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from lading.cli.run import exit_status_of
+from lading.model.environment_table import ObjectStore
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun, OutputFile, Sending
-from lading.model.manifest import ObjectStore
 from lading.model.secret import Secret
 from lading.ports.runtime import RunResult
 from tests.runs import ended_run

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.model.manifest import SecretSource
+from lading.model.environment_table import SecretSource
 from tests.support_agent import MemoryAgent, commit
 from tests.unit.cli.conftest import Run
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from lading.dev.programs import Given, Program, migrations, services
+from lading.model.environment_table import Environment
 from lading.model.errors import LadingError
-from lading.model.manifest import Build, Database, Environment, Manifest, Project, Service, Volume
+from lading.model.manifest import Build, Database, Manifest, Project, Service, Volume
 from lading.model.secret import Secret
 
 MANIFEST = Manifest(

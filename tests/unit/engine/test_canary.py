@@ -9,7 +9,7 @@ from lading.agent.supervisor import Supervisor
 from lading.engine.acts.canary import Both
 from lading.engine.routes import shared_routes
 from lading.model.environment import Counters, Routes
-from lading.model.manifest import Environment, Strategy
+from lading.model.environment_table import Environment, Strategy
 from lading.model.rollout import Rollout
 from tests.recovery.agent import MemoryAgent
 from tests.recovery.house import KEY, SHARING, House

@@ -5,8 +5,8 @@ import pytest
 
 from lading.engine.routes import routes_of
 from lading.model.environment import Configuration, Pinned
+from lading.model.environment_table import Access, Environment, Limits
 from lading.model.errors import LadingError
-from lading.model.manifest import Access, Environment, Limits
 from lading.model.secret import Secret
 from lading.planner.units import configure, unit_of
 from lading.ports.prober.memory import MemoryProber

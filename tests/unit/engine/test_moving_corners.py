@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from lading.model.environment_table import Environment, Strategy
 from lading.model.errors import LadingError
-from lading.model.manifest import Environment, Service, Strategy
+from lading.model.manifest import Service
 from lading.model.release import Release
 from lading.model.rollout import Rollout
 from lading.ports.checks import Answer

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from lading.model.environment import Counters
+from lading.model.environment_table import Strategy
 from lading.model.errors import LadingError
-from lading.model.manifest import Probe, Strategy
+from lading.model.manifest import Probe
 from lading.model.rollout import Mark, Rollout
 from tests.recovery.agent import MemoryAgent
 from tests.recovery.house import TABLE, House

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from lading.model.manifest import Environment
+from lading.model.environment_table import Environment
 from lading.ports.runtime import Room
 from lading.ports.runtime.memory import MemoryRuntime
 from lading.ports.store.memory import MemoryStore

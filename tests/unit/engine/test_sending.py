@@ -12,9 +12,9 @@ from lading.engine.retention import KEPT_RUNS, retire
 from lading.engine.sending import FIRST_PAUSE, LAST_PAUSE, Sender, opened
 from lading.engine.world import World
 from lading.model.environment import EnvironmentRecord
+from lading.model.environment_table import Environment, ObjectStore, Strategy
 from lading.model.errors import LadingError
 from lading.model.jobs import JobRun, OutputFile, Sending
-from lading.model.manifest import Environment, ObjectStore, Strategy
 from lading.model.secret import Secret
 from lading.ports.objects.memory import MemoryObjects
 from tests.recovery.house import ENVIRONMENT, KEY, House

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from lading.model.environment import InstanceSpec
-from lading.model.manifest import Environment, Job, Manifest, Resources, Service, Size, SmokeStep, Strategy
+from lading.model.environment_table import Environment, Strategy
+from lading.model.manifest import Job, Manifest, Service, Size, SmokeStep
+from lading.model.value import Resources
 from lading.ports.runtime import Run, RunResult
 from tests.recovery import releases
 from tests.recovery.house import House

@@ -5,7 +5,7 @@ import pytest
 
 from lading.engine.faults import Killed
 from lading.model.environment import Counters
-from lading.model.manifest import Strategy
+from lading.model.environment_table import Strategy
 from lading.model.rollout import Rollout
 from lading.ports.prober import ProbeCount
 from tests.recovery.house import TABLE, House

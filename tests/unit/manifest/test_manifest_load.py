@@ -7,8 +7,10 @@ import pytest
 
 from lading.manifest import check, check_text, load, load_text
 from lading.manifest.reference import example
+from lading.model.environment_table import Strategy
 from lading.model.errors import LadingError
-from lading.model.manifest import Auth, Expect, Probe, Resources, SmokeStep, Strategy, Volume
+from lading.model.manifest import Auth, Expect, Probe, SmokeStep, Volume
+from lading.model.value import Resources
 
 SHOP = """
 [project]

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from lading.model.environment_table import ObjectStore
 from lading.model.errors import LadingError
-from lading.model.manifest import ObjectStore
 from lading.model.secret import Secret
 from lading.objects.s3 import S3Objects
 from lading.ports.objects import Opened

@@ -5,19 +5,8 @@ from typing import Any
 import pytest
 
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Observed
-from lading.model.manifest import (
-    Build,
-    Database,
-    Environment,
-    Job,
-    Manifest,
-    ObjectStore,
-    Probe,
-    Project,
-    Secrets,
-    Service,
-    Volume,
-)
+from lading.model.environment_table import Environment, ObjectStore
+from lading.model.manifest import Build, Database, Job, Manifest, Probe, Project, Secrets, Service, Volume
 from lading.model.paths import STATIC_READY, prober_path
 from lading.model.plan import Plan, Watch
 from lading.model.release import FILES, Artifact, Layer, Platform, Release

@@ -5,7 +5,8 @@ import pytest
 
 from lading.model.data_steps import Migrate, Rehearse
 from lading.model.environment import EnvironmentRecord, Observed
-from lading.model.manifest import Database, Environment, Strategy
+from lading.model.environment_table import Environment, Strategy
+from lading.model.manifest import Database
 from lading.model.plan import Plan
 from lading.model.release import Migrations, Release
 from lading.planner.plans import plan_release, plan_rollback

@@ -5,9 +5,11 @@ import pytest
 
 from lading.model.data_steps import Dump, Migrate, StartDatabase
 from lading.model.environment import EnvironmentRecord, InstanceSpec, Observed
-from lading.model.manifest import Database, Environment, Placement, Resources
+from lading.model.environment_table import Environment, Placement
+from lading.model.manifest import Database
 from lading.model.plan import Plan
 from lading.model.release import Release
+from lading.model.value import Resources
 from lading.planner.plans import plan_release, plan_rollback
 from lading.planner.units import configure, unit_of
 from tests.recovery.house import House

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from lading.engine.logins import hashed
 from lading.model.environment import Backend, Edge, Routes, ServiceRoute
+from lading.model.environment_table import Limits
 from lading.model.errors import LadingError
-from lading.model.manifest import Limits, Probe
+from lading.model.manifest import Probe
 from lading.model.secret import Secret
 from lading.ports.router.rules import check_routes
 from lading.router.guard import PASS_HEADER, above, pass_token

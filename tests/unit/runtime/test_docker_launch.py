@@ -9,8 +9,9 @@ import pytest
 
 from lading.model.environment import InstanceSpec
 from lading.model.errors import LadingError
-from lading.model.manifest import Resources, Volume
+from lading.model.manifest import Volume
 from lading.model.secret import Secret
+from lading.model.value import Resources
 from lading.runtime.docker import frames, launch, names, states
 from lading.runtime.docker.networks import Network, Subnet
 from lading.runtime.docker.places import Mount, Places

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.model.manifest import Resources
+from lading.model.value import Resources
 from lading.runtime.process.limits import Groups, members, remove
 
 ALL = Resources(memory=512 << 20, cpu=0.5, pids=64)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lading.model.environment_table import SecretSource
 from lading.model.errors import LadingError
-from lading.model.manifest import SecretSource
 from lading.model.secret import Secret
 from lading.secrets.allowed import Allowed
 from lading.secrets.sources import HostSources

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from lading.model.environment_table import ObjectStore
 from lading.model.jobs import JobRun, OutputFile, Schedule, Sending
-from lading.model.manifest import ObjectStore
 from lading.ports.journal import Journal
 from lading.ports.journal.samples import unit
 from lading.ports.journal.trials import AT, at_once, refusal

@@ -2,7 +2,8 @@
 
 from lading.model.bill import Envelope, Signature, TrustedKey
 from lading.model.environment import Configuration, EnvironmentRecord, InstanceSpec, Pinned
-from lading.model.manifest import Build, Environment, Expect, Manifest, Probe, Project, Service, SmokeStep
+from lading.model.environment_table import Environment
+from lading.model.manifest import Build, Expect, Manifest, Probe, Project, Service, SmokeStep
 from lading.model.plan import (
     Attest,
     Cutover,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from lading.model.manifest import ObjectStore
+from lading.model.environment_table import ObjectStore
 from lading.model.secret import Secret
 
 

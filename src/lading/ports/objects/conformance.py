@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from lading.model.environment_table import ObjectStore
 from lading.model.errors import LadingError
-from lading.model.manifest import ObjectStore
 from lading.ports.objects import Objects, Opened
 
 PIECE = 1 << 16  # bytes

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import msgspec
 
 from lading.model.environment import Backend, Canary, Edge, Maintenance, Pass, Routes, ServiceRoute
+from lading.model.environment_table import Limits
 from lading.model.errors import LadingError
-from lading.model.manifest import Limits, Probe
+from lading.model.manifest import Probe
 from lading.ports.router import Router
 
 NO_PASS = Pass()

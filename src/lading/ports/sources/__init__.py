@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from lading.model.manifest import SecretSource
+from lading.model.environment_table import SecretSource
 from lading.model.secret import Secret
 
 

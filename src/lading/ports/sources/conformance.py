@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from lading.model.environment_table import SecretSource
 from lading.model.errors import LadingError
-from lading.model.manifest import SecretSource
 from lading.ports.sources import SecretSources
 
 STAGE = "cashback/stage"

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from lading.model.manifest import SecretSource
+from lading.model.environment_table import SecretSource
 from lading.model.secret import Secret
 from lading.ports.sources.refusals import not_allowed, refused
 

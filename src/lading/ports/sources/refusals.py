@@ -3,8 +3,8 @@
 import json
 from collections.abc import Mapping
 
+from lading.model.environment_table import SecretSource
 from lading.model.errors import LadingError
-from lading.model.manifest import SecretSource
 
 _KEYS = {"command": "commands", "variable": "variables", "file": "files"}
 _FORBIDDEN = "not allowed by this agent"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from lading.model.manifest import Resources
+from lading.model.value import Resources
 from lading.runtime.process.records import file_name
 
 PERIOD = 100_000  # microseconds over which a share of a processor is measured
