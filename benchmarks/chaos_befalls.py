@@ -131,9 +131,7 @@ def _networks(agent: ContainerAgent) -> list[Figure]:
             remove_networks(Engine(SOCKET), agent.filters())
             began = time.monotonic()
         wrong = []
-        with contextlib.suppress(AssertionError):
-            agent.settle()
-        # A network that goes at the very end of a rollout is missed only after it.
+        # A network that goes at the very end of a rollout is missed only after it, so how it ended is looked at last.
         try:
             until(_serves(agent), within=AGAIN_WITHIN, what="requests are served again")
         except AssertionError as error:

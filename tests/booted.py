@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.machines import COMMAND_LIMIT, NEEDED, PLACES, Client
+from tests.machines import NEEDED, PLACES, Client, carried_out
 from tests.support import until
 
 BOOT_WITHIN = 60.0  # seconds from the first process to a system that takes visitors over ssh
@@ -166,18 +166,8 @@ class Booted:
 
     def run(self, command: str, *, check: bool = True, given: str = "") -> "subprocess.CompletedProcess[str]":
         """Run a shell command on the machine as root, not over ssh."""
-        done = subprocess.run(
-            ["nsenter", f"--target={self.pid}", *SPACES, "--cgroup", "--root", "--wd", "--", "sh", "-c", command],
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=COMMAND_LIMIT,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"},
-        )
-        if check and done.returncode:
-            raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
-        return done
+        into = ["nsenter", f"--target={self.pid}", *SPACES, "--cgroup", "--root", "--wd", "--", "sh", "-c", command]
+        return carried_out(into, command, check=check, given=given)
 
     def host_key(self) -> str:
         """Return the line by which clients know the machine."""

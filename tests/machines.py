@@ -98,18 +98,7 @@ class Machine:
 
     def run(self, command: str, *, check: bool = True, given: str = "") -> "subprocess.CompletedProcess[str]":
         """Run a shell command on the machine as root, not over ssh."""
-        done = subprocess.run(
-            self._words("sh", "-c", command),
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=COMMAND_LIMIT,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"},
-        )
-        if check and done.returncode:
-            raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
-        return done
+        return carried_out(self._words("sh", "-c", command), command, check=check, given=given)
 
     def write(self, path: str, text: str) -> None:
         """Write a file on the machine."""
@@ -190,6 +179,22 @@ class Machine:
     def _start_sshd(self) -> None:
         self.run(f"until /usr/sbin/sshd -f {CONFIG} -E /run/sshd.log; do sleep 0.1; done")
         until(lambda: self.run(f"ss -Hltn 'src {self.address}' | grep -q :22", check=False).returncode == 0)
+
+
+def carried_out(words: Sequence[str], command: str, *, check: bool, given: str) -> "subprocess.CompletedProcess[str]":
+    """Run the words that carry out a shell command on a machine, with its own PATH and ``given`` as standard input."""
+    done = subprocess.run(
+        words,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_LIMIT,
+        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"},
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
 
 
 def _empty(group: Path) -> bool:

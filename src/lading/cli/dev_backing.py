@@ -157,6 +157,8 @@ def _no_url(local: Local, name: str, secret: str, why: str) -> LadingError:
 
 def _bring(state: State, agent: Agent, local: Local, story: Callable[[], Story]) -> None:
     """Let the agent bring up what is not up as the manifest has it."""
+    from lading.cli.rollouts import told
+
     while True:
         try:
             number = _opened(state, agent, local)
@@ -168,7 +170,7 @@ def _bring(state: State, agent: Agent, local: Local, story: Callable[[], Story])
     if number is None:
         return
     try:
-        last = _follow(agent, number, story())
+        last = told(agent, number, story())
     except KeyboardInterrupt:
         raise _taken_back(state, agent, number, local) from None
     if last["rollout"]["outcome"] != "succeeded":
@@ -221,19 +223,6 @@ def _await_other(state: State, agent: Agent, local: Local, error: AgentError) ->
     state.note(f"waiting: {error.happened}")
     for _ in follow(agent, other["id"]):
         pass
-
-
-def _follow(agent: Agent, number: int, story: Story) -> dict[str, Any]:
-    from lading.client.follow import follow
-
-    try:
-        for line in follow(agent, number):
-            if "rollout" in line:
-                return line
-            story.event(line["event"])
-    finally:
-        story.close()
-    raise AssertionError("follow ends with a result or raises")
 
 
 def _taken_back(state: State, agent: Agent, number: int, local: Local) -> click.exceptions.Exit:

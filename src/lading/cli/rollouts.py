@@ -10,7 +10,7 @@ import click
 
 from lading.cli.interrupts import ignored, postponed
 from lading.cli.main import INTERRUPTED, tell_error
-from lading.cli.progress import sentence, story_for
+from lading.cli.progress import Story, sentence, story_for
 from lading.cli.state import State, echo, echo_json
 from lading.cli.words import count
 from lading.client.agent import Agent, AgentError
@@ -113,7 +113,11 @@ def tell(state: State, agent: Agent, number: int, environment: str = "") -> dict
 
 def watch(state: State, agent: Agent, number: int) -> dict[str, Any]:
     """Tell a rollout's story to its end, or to Ctrl-C, and return the last line, which holds its result."""
-    story = story_for(state)
+    return told(agent, number, story_for(state))
+
+
+def told(agent: Agent, number: int, story: Story) -> dict[str, Any]:
+    """Tell a rollout in a story that was begun, close that, and return the last line, which holds the result."""
     try:
         for line in follow(agent, number):
             if "rollout" in line:

@@ -238,7 +238,7 @@ def test_ctrl_c_while_they_come_up_takes_it_back(
     project: Path, run: Run, virtualenv: Path, agent: MemoryAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of it is left half begun."""
-    import lading.cli.dev_backing
+    import lading.cli.rollouts
     from lading.ports.runtime import RunResult
 
     def rollout() -> Rollout:
@@ -254,7 +254,7 @@ def test_ctrl_c_while_they_come_up_takes_it_back(
 
     _as_image(project)
     agent.world.runtime.script_run("ping", check)  # type: ignore[attr-defined]
-    monkeypatch.setattr(lading.cli.dev_backing, "_follow", interrupted)
+    monkeypatch.setattr(lading.cli.rollouts, "told", interrupted)
     said = run("dev", "--port", "18938")
     assert said.status == 130
     assert "interrupted: what is being started is taken back" in said.err
