@@ -93,14 +93,25 @@ def _end(address: Address, pid: int) -> None:
     deadline = time.monotonic() + STOP_TIMEOUT
     while _alive(pid) or answers(address):
         if time.monotonic() > deadline:
-            raise LadingError(
-                "unexpected",
-                doing=f"stopping the agent (pid {pid})",
-                happened=f"it has not ended after {STOP_TIMEOUT:g} s",
-                now="what it serves goes on serving",
-                hint=f"its log: {address.home / 'agent.log'}; then kill {pid}",
-            )
+            raise _goes_on(address, pid)
         time.sleep(STOP_POLL)
+
+
+def _goes_on(address: Address, pid: int) -> LadingError:
+    from lading.client.hosts.look import UNIT
+
+    happened = f"it has not ended after {STOP_TIMEOUT:g} s"
+    hint = f"its log: {address.home / 'agent.log'}; then kill {pid}"
+    if not _alive(pid):
+        happened = "it ended, and another runs in its place: something starts it again"
+        hint = f"on a host that systemd looks after: systemctl stop {UNIT}"
+    return LadingError(
+        "unexpected",
+        doing=f"stopping the agent (pid {pid})",
+        happened=happened,
+        now="what it serves goes on serving",
+        hint=hint,
+    )
 
 
 def _alive(pid: int) -> bool:
