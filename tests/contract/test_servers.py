@@ -115,14 +115,34 @@ MADE = (
     ("CREATE PROCEDURE nothing() LANGUAGE sql AS ''", "DROP PROCEDURE nothing()"),
     ("CREATE AGGREGATE total(int) (sfunc = int4pl, stype = int)", "DROP AGGREGATE total(int)"),
     ("CREATE STATISTICS together ON name, grade FROM offers", "DROP STATISTICS together"),
+    ("CREATE COLLATION plain (locale = 'C')", "ALTER COLLATION plain RENAME TO plainer"),
+    ("CREATE TEXT SEARCH CONFIGURATION words (COPY = simple)", "DROP TEXT SEARCH CONFIGURATION words"),
+    ("CREATE TEXT SEARCH DICTIONARY terms (TEMPLATE = simple)", "DROP TEXT SEARCH DICTIONARY terms"),
+    ("CREATE PUBLICATION told FOR TABLE offers", "ALTER PUBLICATION told RENAME TO retold"),
     ("SELECT lo_create(4711)", "SELECT lo_unlink(4711)"),
     ("CREATE EXTENSION pg_trgm", "CREATE EXTENSION citext"),
+)
+
+
+# What somebody once said of the role by hand, and what a program relies on ever since.
+SAID = (
+    "CREATE SCHEMA app",
+    "CREATE TABLE app.carts (id int)",
+    "CREATE ROLE \"Reader\" LOGIN PASSWORD 'reads-4711'",
+    'GRANT shop TO "Reader"',
+    "ALTER ROLE shop SET search_path = app, public",
+    "ALTER ROLE shop IN DATABASE shop SET work_mem = '5MB'",
+    "ALTER ROLE shop SET log_min_duration_statement = 4711",  # a superuser's to set
+    'ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT SELECT ON TABLES TO "Reader"',
+    'ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO "Reader" WITH GRANT OPTION',
 )
 
 
 def as_migrations_leave_it(url: Secret) -> None:
     with psycopg.connect(url.reveal(), autocommit=True) as connection:
         for statement, _ in MADE:
+            connection.execute(statement)
+        for statement in SAID:
             connection.execute(statement)
 
 
@@ -145,18 +165,61 @@ def test_programs_own_what_they_made_and_may_no_more(postgres: PostgresWorld) ->
         holding.rollback()
         assert postgres.servers.hand_over(postgres.url, postgres.admin) == ""
         holding.execute("INSERT INTO offers (name) VALUES ('bread')")
+        # A session keeps the rights that it began with, and what it makes is not the programs' at once.
+        holding.execute("CREATE TABLE public.made_late (id serial)")
+        holding.commit()
+        assert postgres.servers.hand_over(postgres.url, postgres.admin) == ""
     assert rights(postgres.url) == (False, "shop")
     assert rights(postgres.admin) == (True, "shop")
     with psycopg.connect(postgres.url.reveal(), autocommit=True) as connection:
         for _, statement in MADE:
             connection.execute(statement)
         connection.execute("CREATE TABLE later (id int)")
+        connection.execute("ALTER TABLE made_late ADD COLUMN name text")
         assert connection.execute("SELECT name FROM offers").fetchall() == [("bread",)]
         for statement in ("COPY offers TO PROGRAM 'cat'", "CREATE EXTENSION dblink", "CREATE ROLE other"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
     former = Secret(postgres.url.reveal().replace("//shop:", f"//{roles.FORMER}:"))
     assert postgres.servers.trouble(former)
+
+
+@with_engine
+def test_an_administrator_that_is_known_gets_the_password_that_it_has_to_have(postgres: PostgresWorld) -> None:
+    """Whoever died between making it and noting that finds it, and makes no second one."""
+    assert postgres.servers.hand_over(postgres.url, postgres.admin) == ""
+    with psycopg.connect(postgres.admin.reveal()) as connection:
+        roles.make_admin(connection, "lading-admin", "another-4711")
+    another = Secret(postgres.admin.reveal().replace("admin-4711", "another-4711"))
+    assert postgres.servers.trouble(postgres.admin)
+    with psycopg.connect(another.reveal()) as connection:
+        roles.make_admin(connection, "lading-admin", "admin-4711")
+    assert postgres.servers.trouble(postgres.admin) == ""
+
+
+@with_engine
+def test_what_was_said_of_the_role_is_said_of_the_new_one(postgres: PostgresWorld) -> None:
+    """Settings, default privileges and memberships: what serves relies on them, and its next connection must, too."""
+    assert postgres.servers.hand_over(postgres.url, postgres.admin) == ""
+    with psycopg.connect(postgres.url.reveal(), autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM carts").fetchone() == (0,)
+        for setting, value in (("search_path", "app, public"), ("work_mem", "5MB")):
+            assert connection.execute("SELECT current_setting(%s)", [setting]).fetchone() == (value,)
+        assert connection.execute("SHOW log_min_duration_statement").fetchone() == ("4711ms",)
+        connection.execute("DROP TABLE IF EXISTS app.orders")
+        connection.execute("CREATE TABLE app.orders (id serial)")
+        for privilege in ("SELECT", "INSERT"):
+            found = connection.execute("SELECT has_table_privilege('Reader', 'app.orders', %s)", [privilege]).fetchone()
+            assert found == (True,), "a member has what the role has"
+        granted = "SELECT count(*) FROM information_schema.role_table_grants WHERE grantee = 'Reader'"
+        assert connection.execute(f"{granted} AND table_name = 'orders'").fetchone() == (1,)
+        sequences = "SELECT has_sequence_privilege('Reader', 'app.orders_id_seq', 'USAGE WITH GRANT OPTION')"
+        assert connection.execute(sequences).fetchone() == (True,)
+    reader = Secret(postgres.url.reveal().replace("//shop:pass-4711@", "//Reader:reads-4711@"))
+    with psycopg.connect(reader.reveal(), autocommit=True) as connection:
+        connection.execute("SET ROLE shop")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f'SET ROLE "{roles.FORMER}"')
 
 
 @with_engine
