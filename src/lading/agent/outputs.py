@@ -81,9 +81,13 @@ def read_output(run: JobRun, path: str) -> tuple[int, Iterator[bytes]]:
     if listed is None or not run.kept:
         known = ", ".join(file.path for file in run.outputs) if run.kept else "none any more: later runs took its place"
         raise _unknown(run, f"run {run.id} has no output file {path}; it has: {known or 'none'}")
+    directory = Path(run.outputs_at)
     try:
-        descriptor = _open(Path(run.outputs_at), path)
+        descriptor = _open(directory, path)
     except OSError as error:
+        if not directory.is_dir():
+            # A disk that is not mounted takes all files of a run away for a while: that is no loss.
+            raise _unread(run, f"{path} cannot be read now: {directory} is not there") from error
         if error.errno in GONE:
             raise _unknown(run, f"{path} cannot be read any more: {error.strerror}") from error
         raise _unread(run, f"{path} cannot be read now: {error.strerror}") from error

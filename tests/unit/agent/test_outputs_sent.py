@@ -146,6 +146,22 @@ def test_a_file_that_cannot_be_read_now_is_no_loss(agent: MemoryAgent, monkeypat
     assert raised.value.code == "unexpected"
 
 
+def test_files_whose_directory_is_away_are_sent_once_it_is_back(agent: MemoryAgent) -> None:
+    """A disk that is not mounted yet is no loss of what lies on it."""
+    run = left(agent)
+    directory, away = Path(run.outputs_at), agent.home / "away"
+    directory.rename(away)
+    put_off = Sender(agent.world, read_output, lambda: False).carry(run.id)
+    assert put_off.sending is not None
+    assert "is not there" in put_off.sending.trouble
+    assert [file.path for file in put_off.unsent] == ["summary.json"]
+    away.rename(directory)
+    agent.outputs.again(run)
+    agent.outputs.recover()
+    until(lambda: not known(agent, run).is_unsent)
+    assert content(agent, known(agent, run)) == b"{}"
+
+
 def serve(agent: MemoryAgent, table: Environment) -> None:
     """Let the environment serve a release with a job, under a configuration."""
     agent.house.deploy("v1.0.0")
